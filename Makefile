@@ -1,0 +1,39 @@
+# Everything a contributor types. Each target makes .venv when there is none; only Python 3.10+, venv and make are needed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help setup demo test check bench clean
+
+help:
+	@echo "make setup   install videomatte and its tools into $(VENV)"
+	@echo "make demo    solve the demo shot, write out/demo/ and a contact sheet"
+	@echo "make check   style, types and the fast tests (under a minute)"
+	@echo "make test    every test"
+	@echo "make bench   frames per second and memory on this machine"
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml .ci/constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: setup
+	$(BIN)/videomatte demo --out out/demo
+
+check: setup
+	$(BIN)/ruff check bridge tests
+	$(BIN)/mypy
+	$(BIN)/pytest -m 'not slow'
+
+test: setup
+	$(BIN)/ruff check bridge tests
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+bench: setup
+	$(BIN)/videomatte bench
+
+clean:
+	rm -rf $(VENV) out

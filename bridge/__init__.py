@@ -1,0 +1,1 @@
+"""videomatte: soft, steady mattes from a trimap painted on one or a few frames."""

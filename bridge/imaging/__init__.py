@@ -1,0 +1,1 @@
+"""Operations on image arrays: colour, trimaps, foreground colour, contact sheets."""

@@ -1,0 +1,1 @@
+"""The tasks of a shot: propagate a segment, matte frames."""

@@ -1,0 +1,1 @@
+"""Generated clips and the training of both stages."""
