@@ -1,0 +1,107 @@
+"""The colour prior, on composites whose alpha is known exactly and on trimaps that lack something."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from bridge.models.prior import Prior, colour_prior, distances
+
+FORE, BACK = (0.9, 0.25, 0.1), (0.1, 0.3, 0.7)
+
+
+def edge(height: int = 48, width: int = 64, *, scale: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
+    """Return colours, classes and true alpha of a soft diagonal edge between two flat colours."""
+    row, column = torch.meshgrid(torch.arange(height).float(), torch.arange(width).float(), indexing="ij")
+    alpha = ((column - 0.3 * row - 0.35 * width) / 14.0 + 0.5 + 0.15 * torch.sin(row / 2.0)).clamp(0.0, 1.0)[None, None]
+    fore, back = torch.tensor(FORE).view(1, 3, 1, 1) * scale, torch.tensor(BACK).view(1, 3, 1, 1)
+    classes = torch.ones_like(alpha, dtype=torch.int64)
+    classes[alpha <= 0.0] = 0
+    classes[alpha >= 1.0] = 2
+    return alpha * fore + (1.0 - alpha) * back, classes, alpha
+
+
+def finite(prior: Prior) -> bool:
+    parts = (prior.alpha, prior.foreground, prior.background, prior.confidence, prior.separation)
+    return all(bool(torch.isfinite(part).all()) for part in parts)
+
+
+@pytest.mark.parametrize("linear", [False, True])
+@pytest.mark.parametrize("step", [1, 2])
+def test_a_two_colour_composite_gives_its_alpha_back(linear: bool, step: int) -> None:
+    colours, classes, alpha = edge()
+    prior = colour_prior(colours, classes, linear=linear, step=step)
+    assert float((prior.alpha - alpha).abs()[classes == 1].mean()) < 0.02
+    assert float(prior.confidence[classes == 1].mean()) > 0.8
+
+
+def test_certain_pixels_are_exact() -> None:
+    colours, classes, _ = edge()
+    prior = colour_prior(colours, classes, linear=False)
+    assert bool((prior.alpha[classes == 2] == 1.0).all())
+    assert bool((prior.alpha[classes == 0] == 0.0).all())
+    assert bool((prior.confidence[classes != 1] == 1.0).all())
+    certain = (classes == 2).expand(-1, 3, -1, -1)
+    assert torch.equal(prior.foreground[certain], colours[certain])
+
+
+def test_a_frame_does_not_see_the_others_of_its_batch() -> None:
+    colours, classes, _ = edge()
+    other = colours.flip(-1) * 0.5
+    together = colour_prior(torch.cat([colours, other]), torch.cat([classes, classes.flip(-1)]), linear=torch.tensor([True, False]))
+    for n, (image, trimap, linear) in enumerate([(colours, classes, True), (other, classes.flip(-1), False)]):
+        alone = colour_prior(image, trimap, linear=linear)
+        assert float((together.alpha[n] - alone.alpha[0]).abs().max()) < 1e-5
+        assert float((together.foreground[n] - alone.foreground[0]).abs().max()) < 1e-5
+
+
+@pytest.mark.parametrize("missing", [0, 2, (0, 2)])
+@pytest.mark.parametrize("step", [1, 2])
+def test_a_trimap_without_a_class_still_gives_a_finite_answer(missing: int | tuple[int, int], step: int) -> None:
+    colours, classes, alpha = edge()
+    for kind in missing if isinstance(missing, tuple) else (missing,):
+        classes = torch.where(classes == kind, 1, classes)
+    prior = colour_prior(colours, classes, linear=False, step=step)
+    assert finite(prior)
+    if missing == 2:
+        assert float((prior.alpha - alpha).abs()[classes == 1].mean()) < 0.1
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 1), (2, 3), (17, 31)])
+@pytest.mark.parametrize("kind", [0, 1, 2])
+@pytest.mark.parametrize("step", [1, 2])
+def test_tiny_odd_and_uniform_frames_are_answered(size: tuple[int, int], kind: int, step: int) -> None:
+    colours = torch.linspace(0.0, 1.0, 3 * math.prod(size)).view(1, 3, *size)
+    prior = colour_prior(colours, torch.full((1, 1, *size), kind), linear=True, step=step)
+    assert finite(prior)
+    assert float(prior.alpha.min()) >= 0.0
+    assert float(prior.alpha.max()) <= 1.0
+
+
+def test_highlights_and_black_stay_finite_and_solve() -> None:
+    colours, classes, alpha = edge(scale=1000.0)
+    prior = colour_prior(colours, classes, linear=True)
+    assert finite(prior)
+    assert float((prior.alpha - alpha).abs()[classes == 1].mean()) < 0.05
+    assert finite(colour_prior(torch.zeros_like(colours), classes, linear=True))
+
+
+def test_distances_equal_brute_force() -> None:
+    torch.manual_seed(3)
+    classes = torch.where(torch.rand(2, 1, 23, 37) < 0.03, torch.randint(0, 3, (2, 1, 23, 37)), 1)
+    for limit in (4.0, 9.5, 64.0):
+        for kind, found in zip((0, 2), distances(classes, limit=limit), strict=True):
+            for n in range(2):
+                known = (classes[n, 0] == kind).nonzero().float()
+                places = torch.ones(23, 37).nonzero().float()
+                truth = torch.cdist(places, known).min(1)[0].clamp(max=limit).view(23, 37)
+                assert torch.allclose(found[n, 0], truth, atol=1e-4)
+
+
+def test_a_class_that_is_absent_is_at_the_limit() -> None:
+    near, far = distances(torch.zeros(1, 1, 5, 6, dtype=torch.int64), limit=64.0)
+    assert bool((near == 0.0).all())
+    assert bool((far == 64.0).all())
