@@ -31,4 +31,4 @@ def apply_holdout(alpha: Matte, holdout: NDArray[np.floating]) -> Matte:
 
 def _clipped(matte: NDArray[np.floating]) -> Matte:
     """Return float32 in 0..1; `fmax` prefers the number to NaN."""
-    return np.minimum(np.fmax(matte, 0.0, dtype=np.float32), np.float32(1.0))
+    return np.asarray(np.minimum(np.fmax(matte, 0.0, dtype=np.float32), 1.0), np.float32)

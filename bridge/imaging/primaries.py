@@ -32,8 +32,8 @@ class Primaries:
     @classmethod
     def from_chromaticities(cls, numbers: tuple[float, ...]) -> Primaries:
         """Read the eight numbers of an EXR `chromaticities` attribute: red, green, blue and white, x before y."""
-        pairs = [(float(numbers[i]), float(numbers[i + 1])) for i in range(0, 8, 2)]
-        return cls(*pairs)
+        red, green, blue, white = ((float(numbers[i]), float(numbers[i + 1])) for i in range(0, 8, 2))
+        return cls(red, green, blue, white)
 
     def matches(self, other: Primaries) -> bool:
         """Tell whether all eight numbers agree within 0.002, the rounding that files are written with."""

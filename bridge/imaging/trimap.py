@@ -39,8 +39,8 @@ def classify(trimap: NDArray[np.floating]) -> Classes:
     trimap: H×W float, 0 background to 1 foreground; above 1 is foreground, below 0 background, NaN unknown.
     """
     low, high = (trimap.dtype.type(edge) for edge in UNKNOWN)
-    not_background = ~(trimap < low)
-    return not_background.view(np.uint8) + (trimap > high).view(np.uint8)
+    not_background, foreground = ~(trimap < low), trimap > high
+    return np.asarray(not_background.view(np.uint8) + foreground.view(np.uint8))
 
 
 def to_values(classes: Classes) -> Values:
