@@ -1,11 +1,12 @@
 """The colour of the foreground alone, estimated from the scene-linear plate and its alpha.
 
-Germer, Uelwer, Conrad, Harmeling, "Fast Multi-Level Foreground Estimation" (ICPR 2020): at every pixel foreground F and background B explain
-the plate, αF + (1 − α)B = I, and both stay close to their neighbours, the closer where alpha changes. Solved from coarse to fine.
+Germer, Uelwer, Conrad, Harmeling, "Fast Multi-Level Foreground Estimation" (ICPR 2020): at every pixel foreground F and background B
+explain the plate, αF + (1 − α)B = I, and both stay close to their neighbours, the closer where alpha changes. Solved from coarse to fine.
 
-Ours differs where film differs from photographs: colours have no upper limit, so instead of a clip to 0..1 each colour is bounded by what the
-plate allows (light is not negative, hence αF ≤ I); a coarse pixel is a mean in which bright pixels weigh less (Karis 2013), so a glint does
-not colour the frame; and the fine levels visit only the pixels around partial alpha, in two colours like a chess board.
+Ours differs where film differs from photographs. Colours have no upper limit, so instead of a clip to 0..1 each is bounded by what the
+plate allows: light is not negative, hence αF ≤ I. A coarse pixel is a mean in which bright pixels weigh less (Karis, "Real Shading in
+Unreal Engine 4", 2013), so a glint does not colour the frame. The fine levels visit only the pixels around partial alpha, in two colours
+like a chess board.
 """
 
 from __future__ import annotations
@@ -43,9 +44,7 @@ def estimate_foreground(plate: NDArray[np.floating], alpha: NDArray[np.floating]
         height, width = level.alpha.shape
         colours = cv2.resize(colours, (width, height), interpolation=cv2.INTER_LINEAR)
         _solve(level, colours)
-    foreground = np.ascontiguousarray(colours[..., :3])
-    foreground[solid] = own[solid]
-    return foreground
+    return np.where(solid[..., None], own, colours[..., :3])
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,9 @@ class Level:
 def _pyramid(plate: Pixels, alpha: Matte) -> list[Level]:
     """Halve plate and alpha down to a single row or column; weights 1 / (1 + brightest channel)."""
     levels = [Level(plate, alpha)]
-    weight = 1.0 / (1.0 + np.abs(plate).max(axis=2))
-    stack = np.dstack([plate * weight[..., None], alpha * weight])
+    red, green, blue = cv2.split(np.abs(plate))
+    weight = 1.0 / (1.0 + cv2.max(cv2.max(red, green), blue))
+    stack = cv2.merge([*(channel * weight for channel in cv2.split(plate)), alpha * weight])
     while min(weight.shape) > 1:
         size = ((weight.shape[1] + 1) // 2, (weight.shape[0] + 1) // 2)
         stack = cv2.resize(stack, size, interpolation=cv2.INTER_AREA)
@@ -82,21 +82,27 @@ def _solve(level: Level, colours: NDArray[np.float32]) -> None:
     """Refine `colours`, H×W×6 (foreground, background), in place at one level."""
     alpha = level.alpha
     height, width = alpha.shape
-    colours[alpha == 1, :3] = level.plate[alpha == 1]
-    colours[alpha == 0, 3:] = level.plate[alpha == 0]
     dense = max(height, width) <= DENSE_SIDE
-    visit = np.ones(alpha.shape, bool) if dense else _around_partial(alpha)
-    rows, columns = np.nonzero(visit)
-    halves = [_Half.at(level, rows[pick], columns[pick]) for pick in ((rows + columns) % 2 == 0, (rows + columns) % 2 == 1)]
+    rows, columns = np.nonzero(np.ones(alpha.shape, bool) if dense else _around_partial(alpha, reach=1))
     flat = colours.reshape(-1, 6)
+    _know(level, flat, _around_partial(alpha, reach=2))
+    halves = [_Half.at(level, rows[pick], columns[pick]) for pick in ((rows + columns) % 2 == 0, (rows + columns) % 2 == 1)]
     for _ in range(SWEEPS_DENSE if dense else SWEEPS_SPARSE):
         for half in halves:
             half.update(flat)
 
 
-def _around_partial(alpha: Matte) -> NDArray[np.bool_]:
+def _around_partial(alpha: Matte, *, reach: int) -> NDArray[np.bool_]:
     partial = ((alpha > 0) & (alpha < 1)).view(np.uint8)
-    return np.asarray(cv2.dilate(partial, np.ones((3, 3), np.uint8)).view(np.bool_))
+    return np.asarray(cv2.dilate(partial, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)).view(np.bool_))
+
+
+def _know(level: Level, colours: NDArray[np.float32], where: NDArray[np.bool_]) -> None:
+    """Write the plate's own colour where alpha is 1 into the foreground, where it is 0 into the background."""
+    plate = level.plate.reshape(-1, 3)
+    for value, channels in ((1.0, slice(0, 3)), (0.0, slice(3, 6))):
+        here = np.flatnonzero(where & (level.alpha == value))
+        colours[here, channels] = plate[here]
 
 
 @dataclass(frozen=True)
