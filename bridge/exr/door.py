@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -21,6 +22,8 @@ MOST_MEGABYTES = 4096
 MOST_CHANNELS = 1024
 LARGEST_SIDE = 1 << 20
 RENDER_AGAIN = "Copy or render the file again."
+
+_INTERNALS = re.compile(r"EXR Error \(.*?\): |EXR_ERR_[A-Z_]+ ")
 
 
 @cache
@@ -44,9 +47,9 @@ def error_text(source: oiio.ImageInput | oiio.ImageOutput | None = None) -> str:
     try:
         text = (source.geterror() if source is not None else "") or oiio.geterror()
     except UnicodeDecodeError:
-        return "it is damaged beyond words"
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[0][:300] if lines else ""
+        return "its header cannot be read"
+    lines = [stripped for line in text.splitlines() if (stripped := _INTERNALS.sub("", line).strip())]
+    return lines[0][:200] if lines else ""
 
 
 @contextmanager

@@ -29,6 +29,7 @@ REMEDIES = {
     errno.EROFS: "This disk is read-only: write to another.",
     errno.ENAMETOOLONG: "Choose a shorter name or folder.",
     errno.ENOTDIR: "A part of the path is a file: choose another folder.",
+    errno.EEXIST: "A file has the name of the folder: choose another folder.",
     errno.EISDIR: "A folder has this name: choose another.",
     errno.ESTALE: "The network disk went away: try again when it is back.",
 }

@@ -62,8 +62,8 @@ class Selection:
 
     @property
     def rgb(self) -> tuple[Place, ...] | None:
-        """R, G and B, or Y alone; None without colour."""
-        return self.named("R", "G", "B") or self.named("Y")
+        """R, G and B, or Y alone; None without colour, or where Y comes with colour differences."""
+        return self.named("R", "G", "B") or (None if self.named("RY") else self.named("Y"))
 
 
 def select(specs: Sequence[oiio.ImageSpec], path: Path, *, view: str | None = None, layer: str | None = None) -> Selection:
@@ -79,8 +79,8 @@ def select(specs: Sequence[oiio.ImageSpec], path: Path, *, view: str | None = No
         raise ImageError(f"{path} has no view {view!r}; {there}", remedy="Name one of these views, or none.", file=str(path))
     seen = view if view is not None else _hero(specs, everything)
     in_view = [p for p in everything if p.view in (seen, None)]
-    layers = tuple(dict.fromkeys(p.layer for p in in_view if p.layer))
-    chosen = _of_layer(in_view, layer) if layer else _main(in_view, path, layers)
+    layers = tuple(dict.fromkeys(name for p in in_view if (name := p.layer or _part_layer(p, len(specs)))))
+    chosen = _of_layer(in_view, layer) if layer else _main(in_view, path)
     if not chosen:
         there = f"it has {_listed(layers)}" if layers else "its channels have no layers"
         raise ImageError(f"{path} has no layer {layer!r}; {there}", remedy="Name one of these layers, or none.", file=str(path))
@@ -97,9 +97,7 @@ def _places(part: int, spec: oiio.ImageSpec) -> list[Place]:
     for index, (full_name, kind) in enumerate(zip(spec.channelnames, kinds, strict=True)):
         *words, own = full_name.split(".")
         view = own_view or _view_of(words, views)
-        if own_view is None and view in words:
-            words.remove(view)
-        elif own_view is not None and len(words) > 1 and words[-1] == own_view:
+        if words and words[-1] == view:
             words.pop()
         found.append(Place(part, index, full_name, own, ".".join(words), part_name, view, kind))
     return found
@@ -130,7 +128,7 @@ def _one_part(places: Sequence[Place]) -> tuple[Place, ...]:
     """Keep the part that holds colour, else the first."""
     for part in dict.fromkeys(p.part for p in places):
         here = tuple(p for p in places if p.part == part)
-        if {"R", "G", "B"} <= {p.role for p in here} or "Y" in {p.role for p in here}:
+        if _has_colour(here):
             return here
     return tuple(p for p in places if p.part == places[0].part) if places else ()
 
@@ -150,12 +148,18 @@ def _part_names(place: Place) -> set[str]:
     return names - {""}
 
 
+def _part_layer(place: Place, parts: int) -> str:
+    """The name of its part without the view, where the file has several parts."""
+    return min(_part_names(place), key=len, default="") if parts > 1 else ""
+
+
 def _has_colour(places: Sequence[Place]) -> bool:
     roles = {p.role for p in places}
     return {"R", "G", "B"} <= roles or "Y" in roles
 
 
-def _main(places: Sequence[Place], path: Path, layers: Sequence[str]) -> tuple[Place, ...]:
+def _main(places: Sequence[Place], path: Path) -> tuple[Place, ...]:
+    layers = tuple(dict.fromkeys(p.layer for p in places if p.layer))
     plain = _one_part([p for p in places if not p.layer])
     if plain and (_has_colour(plain) or not layers):
         return plain

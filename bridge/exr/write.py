@@ -9,7 +9,7 @@ The rules:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -29,6 +29,7 @@ Attributes = Mapping[str, str | int | float]
 PREFIX = "videomatte:"
 CHANNELS = {"rgba": ("R", "G", "B", "A"), "a": ("A",), "y": ("Y",)}
 HALF_LIMIT = 65504.0
+BLOCK_ROWS = 64
 COLOUR_ATTRIBUTES = ("chromaticities", "oiio:ColorSpace", "acesImageContainerFlag", "colorInteropID", "adoptedNeutral", "whiteLuminance")
 STORAGE_ATTRIBUTES = (
     *("textureformat", "wrapmodes", "name", "view", "multiView", "compression", "type", "envmap", "ICCProfile", "Orientation"),
@@ -56,11 +57,14 @@ def write_matte(
         WindowError: alpha does not cover the plate's data window.
         StorageError: the disk is full, the folder cannot be written, or the file reads back differently.
     """
-    names = CHANNELS[channels]
+    path, names = Path(path), CHANNELS[channels]
+    if alpha.ndim != 2:
+        raise WindowError(f"{path}: a matte has rows and columns, not {alpha.ndim} dimensions", file=str(path))
     spec = _spec_like(like, names, depth, attributes)
     _erase_colour(spec)
     spec["colorInteropID"] = "data"
-    _write(Path(path), _repeated(alpha, len(names), depth), spec, like)
+    stored = _stored(alpha, depth, path)[..., None]
+    _write(path, np.broadcast_to(stored, (*alpha.shape, len(names))), spec, like)
 
 
 def write_trimap(path: str | Path, trimap: npt.NDArray[np.float32], *, like: Header, attributes: Attributes | None = None) -> None:
@@ -75,32 +79,43 @@ def write_trimap(path: str | Path, trimap: npt.NDArray[np.float32], *, like: Hea
 
 
 def write_rgb(
-    path: str | Path, rgb: npt.NDArray[np.float32], *, like: Header, depth: Depth = "float", attributes: Attributes | None = None
+    path: str | Path,
+    rgb: npt.NDArray[np.float32],
+    *,
+    like: Header,
+    depth: Depth = "float",
+    interop_id: str | None = None,
+    attributes: Attributes | None = None,
 ) -> None:
-    """Write colour with the windows, attributes and colour space of the plate `like`.
+    """Write colour with the windows and attributes of the plate `like`.
 
-    rgb: H×W×3 float32 over the plate's data window, in the plate's own colour space, unpremultiplied for a foreground.
-    Half keeps values up to ±65504.
+    rgb: H×W×3 float32 over the plate's data window, unpremultiplied for a foreground. Half keeps values up to ±65504.
+    interop_id: the colour space of `rgb` (`lin_rec709_scene`); None where it is the plate's own, whose colour attributes are kept.
 
     Raises:
         WindowError, StorageError: as for `write_matte`.
     """
+    path = Path(path)
+    if rgb.ndim != 3 or rgb.shape[2] != 3:
+        raise WindowError(f"{path}: colour has rows, columns and 3 channels, not the shape {rgb.shape}", file=str(path))
     spec = _spec_like(like, ("R", "G", "B"), depth, attributes)
-    with np.errstate(over="ignore"):
-        pixels: Pixels = np.ascontiguousarray(np.clip(rgb, -HALF_LIMIT, HALF_LIMIT) if depth == "half" else rgb, dtype=_dtype(depth))
-    _write(Path(path), pixels, spec, like)
+    if interop_id:
+        _erase_colour(spec)
+        spec["colorInteropID"] = interop_id
+    _write(path, _stored(rgb, depth, path), spec, like)
 
 
-def _dtype(depth: Depth) -> type[np.float16] | type[np.float32]:
-    return np.float16 if depth == "half" else np.float32
+def _stored(values: npt.NDArray[np.float32], depth: Depth, path: Path) -> Pixels:
+    """Return values in the depth to be stored; half holds up to ±65504.
 
-
-def _repeated(values: npt.NDArray[np.float32], count: int, depth: Depth) -> Pixels:
-    """Return values H×W as H×W×count."""
-    stored: Pixels = np.asarray(values, dtype=_dtype(depth))
-    if stored.ndim != 2:
-        raise WindowError(f"a matte has rows and columns, not {stored.ndim} dimensions")
-    return np.ascontiguousarray(np.broadcast_to(stored[..., None], (*stored.shape, count)))
+    Raises:
+        VideoMatteError: a value is NaN or Inf.
+    """
+    if not np.isfinite(values).all():
+        raise VideoMatteError(f"{path}: the result holds NaN or Inf and was not written", file=str(path))
+    if depth == "half":
+        return np.clip(values, -HALF_LIMIT, HALF_LIMIT).astype(np.float16)
+    return np.asarray(values, dtype=np.float32)
 
 
 def _spec_like(like: Header, names: tuple[str, ...], depth: Depth, attributes: Attributes | None) -> oiio.ImageSpec:
@@ -131,13 +146,11 @@ def _erase_colour(spec: oiio.ImageSpec) -> None:
 
 
 def _write(path: Path, pixels: Pixels, spec: oiio.ImageSpec, like: Header) -> None:
-    """Write, read back, compare, land."""
+    """Write, read back, compare, land. pixels: H×W×C of any strides, in the depth to be stored."""
     height, width = pixels.shape[:2]
     if (width, height) != like.data_window.size:
         message = f"{path}: {width}×{height} pixels do not cover the plate's data window, {like.data_window}"
         raise WindowError(message, file=str(path))
-    if not np.isfinite(pixels).all():
-        raise VideoMatteError(f"{path}: the result holds NaN or Inf and was not written", file=str(path))
     set_limits()
     with landing(path) as temporary:
         if problem := _store(temporary, pixels, spec):
@@ -146,28 +159,41 @@ def _write(path: Path, pixels: Pixels, spec: oiio.ImageSpec, like: Header) -> No
             raise why_incomplete(path, pixels.nbytes, "")
 
 
+def _blocks(pixels: Pixels) -> Iterator[tuple[int, int, Pixels]]:
+    """Yield rows in small contiguous blocks, so that neither four equal channels nor their copy are ever in memory whole."""
+    for first in range(0, len(pixels), BLOCK_ROWS):
+        block = np.ascontiguousarray(pixels[first : first + BLOCK_ROWS])
+        yield first, first + len(block), block
+
+
 def _store(temporary: Path, pixels: Pixels, spec: oiio.ImageSpec) -> str:
     """Write the pixels and return what went wrong, as far as it is told: `close` always claims success."""
     out = oiio.ImageOutput.create("openexr")
     if out is None:
         return "OpenImageIO has no OpenEXR"
-    stored = out.open(str(temporary), spec) and out.write_image(pixels)
+    stored = out.open(str(temporary), spec) and all(
+        out.write_scanlines(spec.y + first, spec.y + last, 0, block) for first, last, block in _blocks(pixels)
+    )
     said = error_text(out)
     out.close()
     return "" if stored else said or "the pixels were not taken"
 
 
 def _reads_back(temporary: Path, pixels: Pixels) -> bool:
-    """Decode the whole file and compare every byte."""
+    """Decode the whole file and compare every bit."""
     source = oiio.ImageInput.open(str(temporary))
     if source is None:
         error_text()
         return False
-    kind = oiio.HALF if pixels.dtype == np.float16 else oiio.FLOAT
     try:
-        back = source.read_image(0, 0, 0, pixels.shape[2], kind)
-        error_text(source)
-        bits = np.uint16 if kind == oiio.HALF else np.uint32
-        return back is not None and back.size == pixels.size and np.array_equal(back.reshape(pixels.shape).view(bits), pixels.view(bits))
+        return all(_same(source, first, block) for first, _, block in _blocks(pixels))
     finally:
+        error_text(source)
         source.close()
+
+
+def _same(source: oiio.ImageInput, first: int, block: Pixels) -> bool:
+    kind, bits = (oiio.HALF, np.uint16) if block.dtype == np.float16 else (oiio.FLOAT, np.uint32)
+    top = source.spec().y + first
+    back = source.read_scanlines(0, 0, top, top + len(block), 0, 0, block.shape[2], kind)
+    return back is not None and back.dtype == block.dtype and np.array_equal(back.ravel().view(bits), block.ravel().view(bits))
