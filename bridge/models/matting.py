@@ -1,0 +1,128 @@
+"""Stage 2: ST-FAM matting. Plate and trimap of t-1, t, t+1 in, alpha of t out.
+
+Coarse levels (strides 4 to 32) see the whole frame on a view reduced by four; ST-FAM sits there, so every global statistic is
+computed once per frame. Fine levels (strides 1 to 4) run at full resolution, on any tile whose halo covers their receptive field.
+
+    features = network.encode(reduced(inputs))             once per frame, kept for its neighbours
+    context = network.fuse(before, centre, after)          the whole frame, at stride 4
+    alpha = network.refine(inputs[tile], context[tile])    any tile
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .inputs import CHANNELS, PRIOR_ALPHA
+from .layers import ConvUnit, Down, ResidualUnit, Up, initialise
+from .temporal import Alignment, Fusion, sample
+
+REDUCTION = 4  # full-resolution pixels to a side of a pixel of the reduced view
+COARSEST = 32  # stride of the deepest level: regions are multiples of it
+HALO = 32  # full-resolution pixels around a tile; covers the receptive field of the fine levels (tested)
+STRETCH = 0.02  # the sigmoid is stretched by this much beyond 0 and 1, so that both can be reached
+
+
+@dataclass(frozen=True)
+class Features:
+    """What is kept of one frame: maps at strides 4, 8, 16 and 32 of the plate."""
+
+    s4: Tensor
+    s8: Tensor
+    s16: Tensor
+    s32: Tensor
+
+
+def reduced(inputs: Tensor) -> Tensor:
+    """Average full-resolution inputs, N×C×H×W, over 4×4 pixels."""
+    return F.avg_pool2d(inputs, REDUCTION)
+
+
+class MattingNetwork(nn.Module):
+    """The second stage; zero-initialised head, so that it starts as the colour prior and learns to correct it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = ConvUnit(CHANNELS, 32)
+        self.to8 = Down(32, 64)
+        self.to16 = Down(64, 96)
+        self.to32 = Down(96, 128, units=2)
+        self.slim4, self.slim8, self.slim16 = (nn.Conv2d(a, b, 1) for a, b in ((32, 16), (64, 32), (96, 48)))
+        self.align8, self.align16 = Alignment(32), Alignment(48)
+        self.fuse4, self.fuse8 = Fusion(16, 32), Fusion(32, 64)
+        self.fuse16, self.fuse32 = Fusion(48, 96), Fusion(128, 128)
+        self.up16, self.up8, self.up4 = Up(128, 192, 96), Up(96, 128, 64), Up(64, 64, 48)
+        self.fine1 = ConvUnit(CHANNELS, 16)
+        self.fine2 = nn.Sequential(ConvUnit(16, 32, stride=2), ConvUnit(32, 32))
+        self.fine4 = ConvUnit(32, 48, stride=2)
+        self.join4 = nn.Sequential(ConvUnit(96, 64), ResidualUnit(64))
+        self.join2, self.join1 = Up(64, 32, 32), Up(32, 16, 16)
+        self.head = nn.Conv2d(16, 1, 3, 1, 1)
+        initialise(self)
+        for alignment in (self.align8, self.align16):
+            alignment.still()
+        nn.init.zeros_(self.head.weight)
+
+    def encode(self, reduced_inputs: Tensor) -> Features:
+        """Encode one frame: N×CHANNELS×(H/4)×(W/4), H and W multiples of 32."""
+        s4 = self.stem(reduced_inputs)
+        s8 = self.to8(s4)
+        s16 = self.to16(s8)
+        return Features(s4, s8, s16, self.to32(s16))
+
+    def fuse(self, before: Features, centre: Features, after: Features) -> Tensor:
+        """Align and fuse three frames of one region; return the context of the centre frame, N×48×(H/4)×(W/4)."""
+        m16, _ = self._fused(self.align16, self.fuse16, [self.slim16(f.s16) for f in (before, centre, after)])
+        m8, shifts = self._fused(self.align8, self.fuse8, [self.slim8(f.s8) for f in (before, centre, after)])
+        b4, c4, a4 = (self.slim4(f.s4) for f in (before, centre, after))
+        warped = [
+            sample(m, 2.0 * F.interpolate(s, scale_factor=2.0, mode="bilinear")).to(m.dtype) for m, s in zip((b4, a4), shifts, strict=True)
+        ]
+        m4 = self.fuse4(warped[0], c4, warped[1])
+        x = self.fuse32(before.s32, centre.s32, after.s32)
+        x = self.up16(x, torch.cat([m16, centre.s16], 1))
+        x = self.up8(x, torch.cat([m8, centre.s8], 1))
+        context: Tensor = self.up4(x, torch.cat([m4, centre.s4], 1))
+        return context
+
+    @staticmethod
+    def _fused(align: Alignment, fuse: Fusion, maps: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        before, centre, after = maps
+        (b, shift_b), (a, shift_a) = align(before, centre), align(after, centre)
+        return fuse(b, align.own(centre), a), [shift_b, shift_a]
+
+    def refine(self, inputs: Tensor, context: Tensor) -> Tensor:
+        """Return alpha, N×1×H×W float32, of a tile with H and W multiples of 4.
+
+        inputs: N×CHANNELS×H×W at full resolution; context: the same tile at stride 4. Alpha is exact at certain pixels.
+        """
+        f1 = self.fine1(inputs)
+        f2 = self.fine2(f1)
+        x = self.join4(torch.cat([self.fine4(f2), context], 1))
+        x = self.join1(self.join2(x, f2), f1)
+        with torch.autocast(x.device.type, enabled=False):
+            change = F.conv2d(x.float(), self.head.weight.float(), self.head.bias.float(), padding=1)  # type: ignore[union-attr]
+            return corrected(inputs[:, PRIOR_ALPHA : PRIOR_ALPHA + 1].float(), change)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return alpha of all but the first and last frame, N×(T-2)×1×H×W, from inputs N×T×CHANNELS×H×W; whole regions, as in training."""
+        n, t = inputs.shape[:2]
+        small = self.encode(reduced(inputs.flatten(0, 1)))
+        maps = [m.unflatten(0, (n, t)) for m in (small.s4, small.s8, small.s16, small.s32)]
+        before, centre, after = (Features(*(m[:, i : i + t - 2].flatten(0, 1) for m in maps)) for i in range(3))
+        alpha = self.refine(inputs[:, 1:-1].flatten(0, 1), self.fuse(before, centre, after))
+        return alpha.unflatten(0, (n, t - 2))
+
+
+def corrected(prior_alpha: Tensor, change: Tensor) -> Tensor:
+    """Add a change in logits to the prior's alpha: no change gives the prior back, and 0 and 1 can both be reached and left."""
+    base = torch.logit((prior_alpha + STRETCH) / (1.0 + 2.0 * STRETCH))
+    return (torch.sigmoid(base + change) * (1.0 + 2.0 * STRETCH) - STRETCH).clamp(0.0, 1.0)
+
+
+def exact_where_certain(alpha: Tensor, classes: Tensor) -> Tensor:
+    """Set alpha to exactly 0 where the trimap is background and 1 where it is foreground. classes: 0, 1 unknown, 2."""
+    return torch.where(classes == 1, alpha, (classes == 2).to(alpha.dtype))

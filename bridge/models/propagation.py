@@ -1,0 +1,132 @@
+"""Stage 1: trimap propagation by cross-attention, without optical flow.
+
+One weight-shared encoder sees key frames and target frames. Every position of the target is matched to all positions of the
+references (the bounding keys and a small memory) and reads their values: the trimap there, the colours there, and what the network
+wants to remember. A decoder turns what was read and the target's own features into background / unknown / foreground.
+
+    frame = network.encode(view)                       once per frame
+    memory = network.remember(frame, view, classes)    for a key, or a solved frame
+    probabilities = network.decode(frame, view, network.read(frame, [memory, ...]))
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .layers import ConvUnit, Down, ResidualUnit, Up, initialise
+
+STRIDE = 8  # pixels of the working view to a token
+COARSEST = 32  # working views are multiples of it
+TOKEN = 64  # length of a key, a query and a value
+WAVES = 4  # spatial frequencies per axis in a token's position
+CONTENT = TOKEN - 4 * WAVES
+PATCH = 4 * 3  # trimap (or colour) at stride 4 inside a token: 2×2 places, 3 channels
+FLOOR = 0.02  # probabilities are kept this far from 0 before their logarithm
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What the encoder says of one frame: maps at strides 2, 4 and 8, and the tokens' keys, N×(h·w)×TOKEN."""
+
+    s2: Tensor
+    s4: Tensor
+    s8: Tensor
+    tokens: Tensor
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A reference to read from: keys and values, both N×(h·w)×TOKEN."""
+
+    keys: Tensor
+    values: Tensor
+
+
+class PropagationNetwork(nn.Module):
+    """The first stage; the decoder starts from what attention carried over and learns to sharpen it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.to2 = ConvUnit(3, 24, stride=2)
+        self.to4 = Down(24, 40)
+        self.to8 = Down(40, 64, units=2)
+        self.to16 = Down(64, 96, units=2)
+        self.to32 = Down(96, 128, units=2)
+        self.up16, self.up8 = Up(128, 96, 96), Up(96, 64, 96)
+        self.key = nn.Conv2d(96, CONTENT, 3, 1, 1)
+        self.value = nn.Sequential(ConvUnit(96 + 48, 64), nn.Conv2d(64, TOKEN - 2 * PATCH, 3, 1, 1))
+        self.sharpness = nn.Parameter(torch.tensor(math.log(12.0)))
+        self.locality = nn.Parameter(torch.full((WAVES,), 0.5))
+        self.join8 = nn.Sequential(ConvUnit(96 + TOKEN + PATCH, 96), ResidualUnit(96))
+        self.join4, self.join2 = Up(96, 40 + 9, 48), Up(48, 24 + 3, 32)
+        self.head = nn.Conv2d(32, 3, 3, 1, 1)
+        self.trust = nn.Parameter(torch.tensor(1.0))
+        initialise(self)
+        nn.init.zeros_(self.head.weight)
+
+    def encode(self, view: Tensor, *, place: Tensor | None = None) -> Frame:
+        """Encode N×3×H×W views, 0..1, H and W multiples of 32.
+
+        place: (h·w)×2 positions of the tokens, see `token_places`; by default those of a view that begins at the display's corner.
+        """
+        s2 = self.to2(view - 0.5)
+        s4 = self.to4(s2)
+        s8 = self.to8(s4)
+        s16 = self.to16(s8)
+        top = self.up8(self.up16(self.to32(s16), s16), s8)
+        h, w = top.shape[-2:]
+        if place is None:
+            place = token_places(h, w, long_side=STRIDE * max(h, w), device=view.device)
+        with torch.autocast(view.device.type, enabled=False):
+            content = F.normalize(F.conv2d(top.float(), self.key.weight.float(), self.key.bias, padding=1), dim=1)
+            content = content.flatten(2).transpose(1, 2) * torch.exp(0.5 * self.sharpness)
+            waves = place[:, :, None] * (math.pi * 2.0 ** torch.arange(WAVES, device=view.device))
+            waves = torch.cat([waves.sin(), waves.cos()], 1) * F.softplus(self.locality)
+            tokens = torch.cat([content, waves.flatten(1).expand(len(content), -1, -1)], -1)
+        return Frame(s2, s4, top, tokens)
+
+    def remember(self, frame: Frame, view: Tensor, classes: Tensor) -> Memory:
+        """Make a reference of a frame. classes: N×3×H×W probabilities of background, unknown, foreground at the view's size."""
+        fine = F.pixel_unshuffle(F.avg_pool2d(classes, 2), 4)
+        learned = self.value(torch.cat([frame.s8, fine.to(frame.s8.dtype)], 1)).float()
+        carried = [F.pixel_unshuffle(F.avg_pool2d(x, 4), 2) for x in (classes, view)]
+        return Memory(frame.tokens, torch.cat([*carried, learned], 1).flatten(2).transpose(1, 2))
+
+    def read(self, frame: Frame, memories: Sequence[Memory]) -> Tensor:
+        """Return what the target reads from all references together, N×TOKEN×h×w float32."""
+        keys, values = (torch.cat([getattr(m, name) for m in memories], 1) for name in ("keys", "values"))
+        with torch.autocast(keys.device.type, enabled=False):
+            read = F.scaled_dot_product_attention(frame.tokens[:, None], keys[:, None], values[:, None], scale=1.0)
+        h, w = frame.s8.shape[-2:]
+        return read[:, 0].transpose(1, 2).unflatten(2, (h, w))
+
+    def decode(self, frame: Frame, view: Tensor, read: Tensor) -> Tensor:
+        """Return logits of background, unknown, foreground, N×3×H×W float32."""
+        trimap, colour = (F.pixel_shuffle(x, 2) for x in read[:, : 2 * PATCH].split(PATCH, 1))
+        differs = F.avg_pool2d(view, 4) - colour
+        x = self.join8(torch.cat([frame.s8, read.to(frame.s8.dtype), F.pixel_unshuffle(differs, 2).to(frame.s8.dtype)], 1))
+        carried = (trimap.clamp(0.0, 1.0) + FLOOR).log()
+        x = self.join4(x, torch.cat([frame.s4, trimap, differs, differs.abs()], 1))
+        finer = F.interpolate(carried, scale_factor=2.0, mode="bilinear")
+        x = self.join2(x, torch.cat([frame.s2, finer.to(x.dtype)], 1))
+        with torch.autocast(x.device.type, enabled=False):
+            logits = F.conv2d(x.float(), self.head.weight.float(), self.head.bias, padding=1) + self.trust * finer.float()
+            return F.interpolate(logits, scale_factor=2.0, mode="bilinear")
+
+
+def token_places(
+    h: int, w: int, *, long_side: float, origin: tuple[float, float] = (0.0, 0.0), device: torch.device | str = "cpu"
+) -> Tensor:
+    """Return (h·w)×2 positions (x, y) of token centres in display coordinates, in units of the display's long side.
+
+    long_side and origin (x, y) are in pixels of the working view; origin is where the view begins in the display.
+    """
+    y = (torch.arange(h, device=device) + 0.5) * STRIDE + origin[1]
+    x = (torch.arange(w, device=device) + 0.5) * STRIDE + origin[0]
+    return torch.stack([x.expand(h, w), y[:, None].expand(h, w)], -1).view(-1, 2).float() / long_side

@@ -1,0 +1,112 @@
+"""ST-FAM: temporal feature alignment (TFA) and temporal feature fusion (TFF), without optical flow.
+
+TFA predicts, for every pixel, where in the neighbour's feature map each tap of a 3×3 kernel should look (offsets) and how much it
+counts (modulation), and gathers there: modulated deformable convolution, Zhu et al. 2019 (DCNv2). TFF weighs the aligned maps by
+channel attention, then by spatial attention (Woo et al. 2018), and fuses them.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .layers import ConvUnit
+
+TAPS = 9
+REACH = 8.0  # feature pixels a tap may wander from its place
+
+
+def sample(x: Tensor, shift: Tensor) -> Tensor:
+    """Read `x` at every pixel's own place plus a shift, bilinearly, zero outside.
+
+    x: N×C×H×W; shift: N×(T·2)×H×W in feature pixels, (dy, dx) for each of T taps. Returns N×C×(T·H)×W float32, tap after tap.
+    """
+    n, _, h, w = x.shape
+    taps = shift.shape[1] // 2
+    shift = shift.float().view(n, taps, 2, h, w)
+    rows = torch.arange(h, device=x.device, dtype=torch.float32).view(1, 1, h, 1)
+    columns = torch.arange(w, device=x.device, dtype=torch.float32).view(1, 1, 1, w)
+    y = (shift[:, :, 0] + rows + 0.5) * (2.0 / h) - 1.0
+    x_ = (shift[:, :, 1] + columns + 0.5) * (2.0 / w) - 1.0
+    grid = torch.stack([x_, y], -1).view(n, taps * h, w, 2)
+    return F.grid_sample(x.float(), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def deformable_convolution(
+    x: Tensor, offset: Tensor, modulation: Tensor, weight: Tensor, bias: Tensor, *, groups: int, taps_at_once: int = 3
+) -> Tensor:
+    """Apply a modulated deformable 3×3 convolution, stride 1 (Zhu et al. 2019).
+
+    x: N×C×H×W; offset: N×(groups·9·2)×H×W, (dy, dx) per tap; modulation: N×(groups·9)×H×W; weight: O×C×3×3. Each of the `groups` of
+    channels has offsets of its own. Taps are gathered three at a time: memory is a third, and the time less.
+    """
+    n, c, h, w = x.shape
+    out_channels = weight.shape[0]
+    kernel = torch.tensor([(ky, kx) for ky in (-1.0, 0.0, 1.0) for kx in (-1.0, 0.0, 1.0)], device=x.device)
+    offset = offset.float().view(n * groups, TAPS, 2, h, w) + kernel.view(1, TAPS, 2, 1, 1)
+    modulation = modulation.float().view(n * groups, 1, TAPS, h, w)
+    maps = x.reshape(n * groups, c // groups, h, w)
+    taps = weight.view(out_channels, c, TAPS)
+    total: Tensor | None = None
+    for k in range(0, TAPS, taps_at_once):
+        read = sample(maps, offset[:, k : k + taps_at_once].flatten(1, 2)).view(n * groups, c // groups, -1, h, w)
+        read = (read * modulation[:, :, k : k + taps_at_once]).view(n, -1, h, w).to(weight.dtype)
+        part = F.conv2d(read, taps[:, :, k : k + taps_at_once].reshape(out_channels, -1, 1, 1))
+        total = part if total is None else total + part
+    assert total is not None
+    return total + bias.view(1, -1, 1, 1)
+
+
+class Alignment(nn.Module):
+    """TFA: align a neighbour's features with the centre frame's."""
+
+    def __init__(self, channels: int, *, groups: int = 2) -> None:
+        super().__init__()
+        self.groups = groups
+        self.compare = nn.Sequential(ConvUnit(2 * channels, channels), ConvUnit(channels, channels))
+        self.place = nn.Conv2d(channels, groups * TAPS * 3, 3, 1, 1)
+        self.gather = nn.Conv2d(channels, channels, 3, 1, 1)
+
+    def still(self) -> None:
+        """Start from zero offsets and even weights, whatever the general initialisation did."""
+        nn.init.zeros_(self.place.weight)
+        assert self.place.bias is not None
+        nn.init.zeros_(self.place.bias)
+
+    def forward(self, neighbour: Tensor, centre: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the aligned neighbour, N×C×H×W, and its mean shift, N×2×H×W (dy, dx) in feature pixels."""
+        n, _, h, w = centre.shape
+        placed = self.place(self.compare(torch.cat([neighbour, centre], 1))).float()
+        offset, weight = placed.split([self.groups * TAPS * 2, self.groups * TAPS], 1)
+        offset, weight = REACH * torch.tanh(offset / REACH), torch.sigmoid(weight)
+        assert self.gather.bias is not None
+        aligned = deformable_convolution(neighbour, offset, weight, self.gather.weight, self.gather.bias, groups=self.groups)
+        per_tap = offset.view(n, -1, 2, h, w)
+        share = weight.unsqueeze(2)
+        return aligned, (per_tap * share).sum(1) / share.sum(1).clamp(min=1e-4)
+
+    def own(self, centre: Tensor) -> Tensor:
+        """Pass the centre frame through the same kernel, unmoved."""
+        out: Tensor = self.gather(centre)
+        return out
+
+
+class Fusion(nn.Module):
+    """TFF: weigh the aligned maps of t-1, t, t+1 by channel, then by place, and fuse them."""
+
+    def __init__(self, channels: int, outputs: int) -> None:
+        super().__init__()
+        joined = 3 * channels
+        self.squeeze = nn.Conv2d(joined, channels, 1)
+        self.excite = nn.Conv2d(channels, joined, 1)
+        self.where = nn.Conv2d(2, 1, 7, 1, 3)
+        self.fuse = ConvUnit(joined, outputs, kernel=1)
+
+    def forward(self, before: Tensor, centre: Tensor, after: Tensor) -> Tensor:
+        """Return N×outputs×H×W; the channel weights come from the whole frame, so tiles cannot disagree about them."""
+        x = torch.cat([before, centre, after], 1)
+        x = x * torch.sigmoid(self.excite(F.silu(self.squeeze(x.mean((2, 3), keepdim=True)))))
+        x = x * torch.sigmoid(self.where(torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], 1)))
+        out: Tensor = self.fuse(x)
+        return out

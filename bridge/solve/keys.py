@@ -1,0 +1,92 @@
+"""Key frames: the trimaps an artist painted, each placed on its own plate."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bridge import exr
+from bridge.imaging.canvas import fit, place
+from bridge.imaging.trimap import classify, inspect
+from bridge.sequence import Sequence, format_range
+from bridge.wire.errors import TrimapError
+
+from .content import digest_of, file_digest
+from .plates import Plates
+
+log = logging.getLogger(__name__)
+Classes = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key frame, the file it was painted in, and what names its content."""
+
+    frame: int
+    path: Path
+    digest: str
+
+
+def find(trimaps: Sequence, plates: Plates) -> dict[int, Path]:
+    """Return the file of every key frame that has a plate.
+
+    A trimap file without a number belongs to the first plate frame. Raises SequenceError or TrimapError.
+    """
+    frames = trimaps.frames()
+    if (trimaps.is_single and trimaps.number is None) or (trimaps.is_single and plates.sequence.is_single):
+        return {plates.frames[0]: trimaps.path(frames[0])}
+    orphans = [f for f in frames if f not in set(plates.frames)]
+    if len(orphans) == len(frames):
+        raise TrimapError(
+            f"{trimaps}: its frames {format_range(frames)} have no plate; the plate {plates.sequence} holds {format_range(plates.frames)}.",
+            remedy="Number the trimap like the plate frame it was painted on.",
+            file=str(trimaps),
+        )
+    if orphans:
+        log.warning("%s: frames %s have no plate and are left out", trimaps, format_range(orphans))
+    return {f: trimaps.path(f) for f in frames if f not in set(orphans)}
+
+
+def read(files: Mapping[int, Path], plates: Plates, *, channel: str | None = None) -> Iterator[tuple[Key, Classes]]:
+    """Read the key frames one after the other, each with its classes, H×W uint8 on the plate's data window. Raises ImageError, WindowError, each naming the file."""
+    for frame, path in sorted(files.items()):
+        values, chosen = read_matte(path, onto=plates.header(frame), channel=channel)
+        log.info("key frame %d: channel %s of %s", frame, chosen, path)
+        classes = classify(values)
+        _remark(path, classes)
+        yield Key(frame, path, digest_of([file_digest(path, frame=frame), chosen])), classes
+
+
+def read_matte(path: Path, *, onto: exr.Header, channel: str | None = None) -> tuple[NDArray[np.float32], str]:
+    """Read one channel of a file onto a plate's data window, 0 where the file has no pixels; return it and the channel's name.
+
+    Raises ImageError, WindowError.
+    """
+    found = exr.read_channel(path, channel=channel)
+    own = found.header
+    window = fit(
+        found.values,
+        own_data=own.data_window,
+        own_display=own.display_window,
+        plate_data=onto.data_window,
+        plate_display=onto.display_window,
+        name=str(path),
+        windowed=own.file_format == "openexr",
+    )
+    return place(found.values, of=window, into=onto.data_window), found.chosen
+
+
+def _remark(path: Path, classes: Classes) -> None:
+    """Say what an artist may not have meant; a trimap like that still guides a matte."""
+    facts = inspect(classes)
+    if facts.unknown == 0.0:
+        log.warning("%s: nothing is unknown in this trimap, so its frame gets a hard matte", path)
+    elif facts.unknown == 1.0:
+        log.warning("%s: everything is unknown in this trimap; paint what is surely background and foreground for a better matte", path)
+    elif facts.foreground == 0.0:
+        log.warning("%s: nothing is foreground in this trimap; its colour is guessed", path)

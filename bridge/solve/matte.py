@@ -1,0 +1,156 @@
+"""Task matte(frames): for each t, plate and stored trimap of t-1, t, t+1 in, alpha out; nothing else is read.
+
+The coarse levels of the network see the whole frame; the fine levels run on a fixed grid of tiles, and only on those that hold unknown
+pixels. A region is a plate's data window, extended to the grid of 32 solved pixels through the display window's corner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from bridge.models.inputs import matting_inputs
+from bridge.models.matting import COARSEST, HALO, REDUCTION, Features, MattingNetwork, exact_where_certain, reduced
+from bridge.window import Window
+
+from .flow import ahead
+from .keys import Classes
+from .plates import Plate, Plates
+from .scratch import Trimaps
+from .segments import neighbours, with_neighbours
+from .settings import Engine, Profile
+
+TILES_AT_ONCE = 2
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A frame ready for the network: its plate, its region, inputs 1×C×H×W and solved classes 1×1×H×W of the region."""
+
+    plate: Plate
+    classes: Classes
+    region: Window
+    inputs: Tensor
+    solved: Tensor
+    small: Tensor
+
+
+class Matter:
+    """Stage 2 on one shot."""
+
+    def __init__(self, network: MattingNetwork, *, engine: Engine, profile: Profile, plates: Plates, trimaps: Trimaps) -> None:
+        self._network, self._engine, self._profile = network, engine, profile
+        self._plates, self._trimaps = plates, trimaps
+
+    def mattes(self, wanted: Sequence[int], *, present: Collection[int]) -> Iterator[tuple[Plate, Floats]]:
+        """Yield plate and alpha (H×W float32 on its data window) of each wanted frame, ascending."""
+        order = sorted(with_neighbours(wanted, present))
+        kept: dict[int, tuple[Prepared, Features]] = {}
+        queue = ahead(order, self.prepare, depth=1)
+        for frame in sorted(wanted):
+            before, after = neighbours(frame, present)
+            with torch.inference_mode(), self._engine.autocast:
+                while after not in kept:
+                    prepared = next(queue)
+                    kept[prepared.plate.frame] = prepared, self._network.encode(prepared.small)
+                for old in [f for f in kept if f < before]:
+                    del kept[old]
+                alpha = self._solve(kept[frame][0], *((kept[f][0].region, kept[f][1]) for f in (before, frame, after)))
+            yield kept[frame][0].plate, alpha
+
+    def prepare(self, frame: int) -> Prepared:
+        """Read a frame and compute what the network is shown."""
+        plate, classes = self._plates.read(frame), self._trimaps(frame)
+        assert plate.mixing is not None
+        times, display = self._profile.reduction, self._plates.display
+        region = plate.window.snapped(COARSEST * times, origin=(display.x0, display.y0))
+        with torch.inference_mode():
+            view, mixing = (shrunk(self._extended(x, plate.window, region), times) for x in (plate.view, plate.mixing))
+            solved = shrunk_classes(self._extended(classes[..., None], plate.window, region), times)
+            step = 2 if plate.window.width * plate.window.height > self._profile.prior_step_above else 1
+            inputs = matting_inputs(view, mixing, solved, linear=self._plates.linear, step=step)
+            small = reduced(inputs).contiguous(memory_format=torch.channels_last)
+        return Prepared(plate, classes, region, inputs, solved, small)
+
+    def _extended(self, array: NDArray[np.generic], window: Window, region: Window) -> Tensor:
+        """Return H×W×C of a data window as 1×C×H×W of its region on the device, repeated at the edges."""
+        sides = ((window.y0 - region.y0, region.y1 - window.y1), (window.x0 - region.x0, region.x1 - window.x1), (0, 0))
+        tensor = torch.from_numpy(np.pad(array, sides, mode="edge")).to(self._engine.torch_device)
+        return tensor.permute(2, 0, 1)[None].contiguous()
+
+    def _solve(self, centre: Prepared, *frames: tuple[Window, Features]) -> Floats:
+        scale = self._profile.reduction
+        moved = [aligned(features, of=region, into=centre.region, scale=scale) for region, features in frames]
+        context = self._network.fuse(*moved)
+        alpha = exact_where_certain(self.refined(centre.inputs, context, centre.solved), centre.solved)
+        if scale > 1:
+            alpha = F.interpolate(alpha, scale_factor=float(scale), mode="bilinear")
+        rows, columns = centre.region.slices(centre.plate.window)
+        inside = alpha[0, 0, rows, columns].float().cpu().numpy()
+        classes = centre.classes
+        return np.where(classes == 1, inside, (classes == 2).astype(np.float32)).astype(np.float32, copy=False)
+
+    def refined(self, inputs: Tensor, context: Tensor, classes: Tensor) -> Tensor:
+        """Run the fine levels on every tile with unknown pixels; return 1×1×H×W float32, 0 in tiles without."""
+        side = self._profile.tile
+        alpha = torch.zeros_like(inputs[:, :1])
+        tiles = [t for t in grid(*inputs.shape[-2:], side=side) if bool((classes[..., t[0], t[1]] == 1).any())]
+        for start in range(0, len(tiles), TILES_AT_ONCE):
+            batch = tiles[start : start + TILES_AT_ONCE]
+            with_halo = torch.cat([cropped(inputs, t, side=side, halo=HALO) for t in batch])
+            around = torch.cat([cropped(context, t, side=side, halo=HALO, stride=REDUCTION) for t in batch])
+            result = self._network.refine(with_halo, around)[..., HALO:-HALO, HALO:-HALO]
+            for (rows, columns), tile in zip(batch, result, strict=True):
+                alpha[0, :, rows, columns] = tile[:, : rows.stop - rows.start, : columns.stop - columns.start]
+        return alpha
+
+
+def grid(height: int, width: int, *, side: int) -> list[tuple[slice, slice]]:
+    """Return the tiles of a fixed grid over a region, row by row; the last of a row or column may be cut short."""
+    return [
+        (slice(y, min(y + side, height)), slice(x, min(x + side, width))) for y in range(0, height, side) for x in range(0, width, side)
+    ]
+
+
+def cropped(maps: Tensor, tile: tuple[slice, slice], *, side: int, halo: int, stride: int = 1) -> Tensor:
+    """Return a full tile with its halo from 1×C×H×W maps at a stride, the edge of the region repeated beyond it."""
+    height, width = maps.shape[-2:]
+    reach = torch.arange(-(halo // stride), (side + halo) // stride, device=maps.device)
+    rows = (reach + tile[0].start // stride).clamp(0, height - 1)
+    columns = (reach + tile[1].start // stride).clamp(0, width - 1)
+    return maps[:, :, rows][..., columns].contiguous(memory_format=torch.channels_last)
+
+
+def aligned(features: Features, *, of: Window, into: Window, scale: int) -> Features:
+    """Move a frame's features into another frame's region: cropped where it is smaller, zero where there is nothing."""
+    if of == into:
+        return features
+    maps = []
+    for stride, m in zip((4, 8, 16, 32), (features.s4, features.s8, features.s16, features.s32), strict=True):
+        step = stride * scale
+        left, top, right, bottom = (
+            (a - b) // step for a, b in zip((of.x0, of.y0, into.x1, into.y1), (into.x0, into.y0, of.x1, of.y1), strict=True)
+        )
+        maps.append(F.pad(m, (left, right, top, bottom)))
+    return Features(*maps)
+
+
+def shrunk(image: Tensor, times: int) -> Tensor:
+    """Average 1×C×H×W over squares of `times` pixels."""
+    return image if times == 1 else F.avg_pool2d(image, times)
+
+
+def shrunk_classes(classes: Tensor, times: int) -> Tensor:
+    """Reduce 1×1×H×W classes; a square is certain only where all its pixels agree."""
+    if times == 1:
+        return classes
+    high = F.max_pool2d(classes.float(), times)
+    low = -F.max_pool2d(-classes.float(), times)
+    return torch.where(high == low, high, torch.ones_like(high)).to(classes.dtype)

@@ -1,0 +1,117 @@
+"""What a solve writes: which frames are there already, which are stale, what must not be touched."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from bridge import exr
+from bridge.sequence import Sequence as Files
+from bridge.sequence import format_range
+from bridge.wire.errors import ForeignFileError, StorageError, UsageError
+
+CONTENT = "content"  # the provenance attribute that carries a file's content key
+
+
+class State(Enum):
+    """How a file on disk stands to what would be written there."""
+
+    ABSENT = "absent"
+    """No file has the name."""
+    CURRENT = "current"
+    """Ours, with the same content key: no work."""
+    STALE = "stale"
+    """Ours, of other content: replaced."""
+    FOREIGN = "foreign"
+    """Not ours: an error, unless told to overwrite."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """One kind of file of a shot: its pattern and the content key of each frame."""
+
+    name: str
+    files: Files
+    key: Callable[[int], str]
+
+    def state(self, frame: int) -> State:
+        """Return how the file of a frame stands; its key is only computed when there is a file of ours."""
+        path = self.files.path(frame)
+        if not os.path.lexists(path):
+            return State.ABSENT
+        provenance = exr.read_provenance(path)
+        if provenance is None:
+            return State.FOREIGN
+        return State.CURRENT if provenance.get(CONTENT) == self.key(frame) else State.STALE
+
+
+def check_patterns(outputs: Sequence[tuple[str, Files]], *, inputs: Iterable[tuple[str, Files]], frames: Sequence[int]) -> None:
+    """Raise UsageError when an output would land on an input or on another output, cannot hold all frames, or is no EXR."""
+    taken = {_place(files, frame): what for what, files in inputs for frame in files.frames(allow_none=True)}
+    for what, files in outputs:
+        if Path(files.name).suffix.lower() != ".exr":
+            raise UsageError(
+                f"{what} {files} does not end in .exr: mattes are float EXR.", remedy="Give a pattern like out/matte.####.exr."
+            )
+        if files.is_single and len(frames) > 1:
+            raise UsageError(
+                f"{what} {files} is one file, and {len(frames)} frames would be written to it.",
+                remedy="Give a pattern like out/matte.####.exr.",
+            )
+        for frame in frames:
+            place = _place(files, frame)
+            if place in taken:
+                raise UsageError(
+                    f"{what} {files} is the same file as {taken[place]} at frame {frame}.", remedy="Write to another folder or name."
+                )
+            taken[place] = what
+
+
+def to_do(outputs: Sequence[Output], frames: Sequence[int], *, overwrite: bool) -> list[int]:
+    """Return the frames of which at least one file is absent or stale.
+
+    Raises ForeignFileError naming the files in the way, before anything is solved.
+    """
+    todo, foreign = [], []
+    for frame in frames:
+        states = [(output, output.state(frame)) for output in outputs]
+        foreign += [o.files.path(frame) for o, s in states if s is State.FOREIGN]
+        if overwrite or any(s is not State.CURRENT for _, s in states):
+            todo.append(frame)
+    if foreign and not overwrite:
+        shown = ", ".join(str(p) for p in foreign[:3]) + (f" and {len(foreign) - 3} more" if len(foreign) > 3 else "")
+        raise ForeignFileError(
+            f"Files that videomatte did not write are in the way: {shown}.",
+            remedy="Move them, choose another --out, or say --overwrite.",
+            file=str(foreign[0]),
+        )
+    return todo
+
+
+def make_ready(outputs: Sequence[Output]) -> None:
+    """Make the folders, prove that they can be written and sweep what a dead process left. Raises StorageError."""
+    for folder in sorted({output.files.folder for output in outputs}):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise StorageError(
+                f"{folder} cannot be written: {error.strerror}",
+                remedy="Check the path, its permissions and the free space.",
+                file=str(folder),
+            ) from error
+        exr.sweep_temporaries(folder)
+
+
+def warn_of_missing(plate: Files, missing: Sequence[int]) -> str:
+    """Return the sentence that lists plate frames that are not there."""
+    return f"{plate}: {len(missing)} frame{'s are' if len(missing) != 1 else ' is'} missing: {format_range(missing)}"
+
+
+def _place(files: Files, frame: int) -> str:
+    return os.path.realpath(files.path(frame))

@@ -1,0 +1,96 @@
+"""The plates of a shot as stages see them: read, checked against the shot's display window, turned into the network's view."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bridge import exr
+from bridge.imaging.colour import resolve
+from bridge.imaging.view import ViewTransform
+from bridge.sequence import Sequence
+from bridge.window import Window
+from bridge.wire.errors import VideoMatteError, WindowError
+
+from .content import file_digest
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Plate:
+    """One frame of the plate, on its own data window.
+
+    rgb: H×W×3 float16 or float32, the plate's own numbers; view: H×W×3 float32, 0..1; mixing: H×W×3 float32, the domain in which
+    foreground and background were mixed.
+    """
+
+    frame: int
+    header: exr.Header
+    rgb: NDArray[Any]
+    view: Floats
+    mixing: Floats | None
+
+    @property
+    def window(self) -> Window:
+        return self.header.data_window
+
+
+class Plates:
+    """A plate sequence with one fixed colour transform and one display window."""
+
+    def __init__(self, sequence: Sequence, *, layer: str | None = None, view: str | None = None, colorspace: str = "auto") -> None:
+        """Look at the first frame there is and fix the shot's colour and display window by it.
+
+        Raises SequenceError, ImageError or ColourError.
+        """
+        self.sequence, self.layer, self.view_name = sequence, layer, view
+        self.frames = sequence.frames()
+        self._digests: dict[int, str] = {}
+        first = exr.read_header(sequence.path(self.frames[0]), view=view, layer=layer)
+        self.display: Window = first.display_window
+        resolved = resolve(colorspace, first.colour_hints, is_float=first.is_float)
+        self.space, self.warning = resolved.space, resolved.warning
+        self.transform = ViewTransform(self.space)
+
+    @property
+    def linear(self) -> bool:
+        """Whether colours of this plate mix in scene-linear light."""
+        return self.space.mixes_linear
+
+    def header(self, frame: int) -> exr.Header:
+        """Read the header of a frame. Raises ImageError, WindowError."""
+        header = exr.read_header(self.sequence.path(frame), view=self.view_name, layer=self.layer)
+        self._check(header, frame)
+        return header
+
+    def read(self, frame: int, *, mixing: bool = True) -> Plate:
+        """Read and decode a frame; `mixing` False leaves out what only stage 2 needs. Raises ImageError, WindowError."""
+        path = self.sequence.path(frame)
+        try:
+            plate = exr.read_plate(path, view=self.view_name, layer=self.layer)
+        except VideoMatteError as error:
+            error.frame = frame
+            raise
+        self._check(plate.header, frame)
+        rgb = plate.rgb
+        return Plate(frame, plate.header, rgb, self.transform.view(rgb), self.transform.mixing(rgb) if mixing else None)
+
+    def digest(self, frame: int) -> str:
+        """Return the digest of a plate file's bytes, read once. Raises ImageError."""
+        if frame not in self._digests:
+            self._digests[frame] = file_digest(self.sequence.path(frame), frame=frame)
+        return self._digests[frame]
+
+    def _check(self, header: exr.Header, frame: int) -> None:
+        if header.display_window != self.display:
+            first = self.sequence.path(self.frames[0])
+            raise WindowError(
+                f"{header.path}: the display window of frame {frame} is {header.display_window}, that of the shot is {self.display} ({first.name}).",
+                remedy="Reformat the plate to one display window, or solve the parts as separate shots.",
+                file=str(header.path),
+                frame=frame,
+            )

@@ -1,0 +1,77 @@
+"""What a person asks of a solve, and what is told while it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from bridge.sequence import Sequence
+
+
+@dataclass(frozen=True)
+class Request:
+    """A shot and what to write of it. `frames` chooses what is written; no pixel depends on it."""
+
+    plate: Sequence
+    trimap: Sequence
+    out: Sequence
+    frames: tuple[int, ...] | None = None
+    trimap_out: Sequence | None = None
+    foreground: Sequence | None = None
+    garbage: Sequence | None = None
+    holdout: Sequence | None = None
+    layer: str | None = None
+    view: str | None = None
+    trimap_channel: str | None = None
+    device: str = "auto"
+    profile: str = "final"
+    colorspace: str = "auto"
+    channels: Literal["rgba", "a", "y"] = "rgba"
+    depth: Literal["float", "half"] = "float"
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Began:
+    """The shot is understood: what will be written, what is there already, which keys were found."""
+
+    frames: tuple[int, ...]
+    kept: tuple[int, ...]
+    keys: tuple[int, ...]
+    missing: tuple[int, ...]
+    device: str
+    precision: str
+    colorspace: str
+
+
+@dataclass(frozen=True)
+class Advanced:
+    """One frame of a stage is done; a span counts each of its two passes."""
+
+    stage: Literal["propagate", "matte"]
+    frame: int
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Landed:
+    """A frame's files carry their final names."""
+
+    frame: int
+    files: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a solve came to. Seconds are wall clock, from the first frame's reading to the last one's landing."""
+
+    solved: tuple[int, ...]
+    kept: tuple[int, ...]
+    missing: tuple[int, ...]
+    seconds: float
+    warnings: tuple[str, ...] = field(default=())
+
+
+Event = Began | Advanced | Landed

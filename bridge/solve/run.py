@@ -1,0 +1,236 @@
+"""Solve a shot without a shot folder: propagate what is needed, matte what is asked for, write what is not there yet."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bridge import exr
+from bridge.imaging.foreground import estimate_foreground
+from bridge.imaging.holdout import apply_garbage, apply_holdout
+from bridge.imaging.trimap import to_values
+from bridge.sequence import Sequence
+from bridge.version import VERSION
+from bridge.wire.errors import SequenceError
+
+from . import keys as key_frames
+from .content import ContentKeys, digest_of, file_digest
+from .flow import Behind
+from .matte import Matter
+from .outputs import CONTENT, Output, check_patterns, make_ready, to_do, warn_of_missing
+from .plates import Plate, Plates
+from .propagate import Propagator
+from .request import Advanced, Began, Event, Landed, Request, Summary
+from .scratch import Scratch, Trimaps
+from .segments import Segment, cut, needed, with_neighbours
+from .settings import Engine, Profile, engine_for, prepare, profile_named
+from .weights import Networks, load_networks, weights_digest
+
+log = logging.getLogger(__name__)
+Tell = Callable[[Event], None]
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Solve:
+    """One solve, understood and checked: nothing of it is computed yet."""
+
+    request: Request
+    engine: Engine
+    profile: Profile
+    plates: Plates
+    wanted: tuple[int, ...]
+    missing: tuple[int, ...]
+    keys: Mapping[int, key_frames.Key]
+    segments: tuple[Segment, ...]
+    content: ContentKeys
+    outputs: tuple[Output, ...]
+
+
+def solve(request: Request, *, tell: Tell) -> Summary:
+    """Solve a request and return what it came to; `tell` hears what happens.
+
+    Frames whose files carry the same content key are kept. Raises VideoMatteError and nothing else that an artist can cause.
+    """
+    begun = time.monotonic()
+    with Scratch() as scratch:
+        trimaps = Trimaps(scratch)
+        solving = understood(request, trimaps)
+        make_ready(solving.outputs)
+        todo = to_do(solving.outputs, solving.wanted, overwrite=request.overwrite)
+        kept = tuple(sorted(set(solving.wanted) - set(todo)))
+        engine = solving.engine
+        tell(Began(solving.wanted, kept, tuple(solving.keys), solving.missing, engine.device, engine.precision, solving.plates.space.name))
+        if todo:
+            prepare(engine)
+            networks = load_networks(engine.torch_device)
+            _propagate(solving, networks, trimaps, scratch, todo, tell)
+            _matte(solving, networks, trimaps, todo, tell)
+    return Summary(tuple(todo), kept, solving.missing, time.monotonic() - begun)
+
+
+def understood(request: Request, trimaps: Trimaps) -> Solve:
+    """Check a request against what is on disk, and land the artist's own trimaps. Raises InputError, UsageError, DeviceError."""
+    engine, profile = engine_for(request.device), profile_named(request.profile)
+    plates = Plates(request.plate, layer=request.layer, view=request.view, colorspace=request.colorspace)
+    if plates.warning:
+        log.warning("%s", plates.warning)
+    files = key_frames.find(request.trimap, plates)
+    wanted, missing = _wanted(request, plates)
+    asked = _patterns(request)
+    sources = [
+        ("the plate", request.plate),
+        ("the trimap", request.trimap),
+        ("the garbage matte", request.garbage),
+        ("the holdout matte", request.holdout),
+    ]
+    check_patterns(asked, inputs=[(what, s) for what, s in sources if s is not None], frames=wanted)
+    keys = {}
+    for key, classes in key_frames.read(files, plates, channel=request.trimap_channel):
+        keys[key.frame] = key
+        trimaps.land(key.frame, classes)
+    segments = cut(plates.frames, keys)
+    settings = {"engine": engine.identity, "profile": profile.name, "colorspace": plates.space.name, "plate": [request.layer, request.view]}
+    content = ContentKeys(
+        plate=plates.digest,
+        keys={f: k.digest for f, k in keys.items()},
+        segments=segments,
+        frames=frozenset(plates.frames),
+        settings=[settings, weights_digest(), VERSION],
+    )
+    outputs = tuple(Output(what, pattern, _key_of(what, content, request)) for what, pattern in asked)
+    return Solve(request, engine, profile, plates, wanted, missing, keys, tuple(segments), content, outputs)
+
+
+def _wanted(request: Request, plates: Plates) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the frames to write and those asked for, or expected, that are not there."""
+    present = set(plates.frames)
+    if request.frames is None:
+        gaps = tuple(f for f in range(plates.frames[0], plates.frames[-1]) if f not in present)
+        if gaps:
+            raise SequenceError(
+                warn_of_missing(request.plate, gaps) + ".",
+                remedy=f"Render them again, or solve what exists with --frames, for example --frames {plates.frames[0]}-{plates.frames[-1]}.",
+                file=str(request.plate),
+                frame=gaps[0],
+            )
+        return plates.frames, ()
+    wanted = tuple(f for f in request.frames if f in present)
+    missing = tuple(f for f in request.frames if f not in present)
+    if not wanted:
+        raise SequenceError(
+            warn_of_missing(request.plate, missing) + "; none of --frames exists.", remedy="Check the range.", file=str(request.plate)
+        )
+    if missing:
+        log.warning("%s; they are left out", warn_of_missing(request.plate, missing))
+    return wanted, missing
+
+
+def _patterns(request: Request) -> list[tuple[str, Sequence]]:
+    named = [("matte", request.out), ("trimap", request.trimap_out), ("foreground", request.foreground)]
+    return [(what, pattern) for what, pattern in named if pattern is not None]
+
+
+def _key_of(what: str, content: ContentKeys, request: Request) -> Callable[[int], str]:
+    """Return what names the content of one kind of file: everything its bytes depend on."""
+    if what == "trimap":
+        return content.trimap
+    if what == "foreground":
+        return lambda frame: digest_of(["foreground", content.alpha(frame), request.depth])
+
+    def matte(frame: int) -> str:
+        after = [
+            file_digest(s.path(frame), frame=frame) if s is not None and s.path(frame).exists() else None
+            for s in (request.garbage, request.holdout)
+        ]
+        return digest_of(["matte", content.alpha(frame), request.channels, request.depth, after])
+
+    return matte
+
+
+def _propagate(solving: Solve, networks: Networks, trimaps: Trimaps, scratch: Scratch, todo: list[int], tell: Tell) -> None:
+    wanted = with_neighbours(todo, set(solving.plates.frames))
+    parts = [part for s in solving.segments if (part := needed(s, wanted)) is not None]
+    total = sum(len(part.frames) * len(part.keys) for part in parts)
+    propagator = Propagator(networks.propagation, engine=solving.engine, profile=solving.profile, plates=solving.plates, trimaps=trimaps)
+    done = 0
+
+    def tick(frame: int) -> None:
+        nonlocal done
+        done += 1
+        tell(Advanced("propagate", frame, done, total))
+
+    for part in parts:
+        log.info("propagate %s: %d frames", part.name, len(part.frames))
+        propagator.propagate(part, scratch=scratch, tick=tick)
+
+
+def _matte(solving: Solve, networks: Networks, trimaps: Trimaps, todo: list[int], tell: Tell) -> None:
+    matter = Matter(networks.matting, engine=solving.engine, profile=solving.profile, plates=solving.plates, trimaps=trimaps)
+    writer = Writer(solving, trimaps, networks.digest)
+    count = 0
+
+    def land(solved: tuple[Plate, Floats]) -> None:
+        nonlocal count
+        files = writer.write(*solved)
+        count += 1
+        tell(Landed(solved[0].frame, files))
+        tell(Advanced("matte", solved[0].frame, count, len(todo)))
+
+    with Behind(land, depth=1) as behind:
+        for solved in matter.mattes(todo, present=frozenset(solving.plates.frames)):
+            behind.put(solved)
+
+
+class Writer:
+    """Writes the files of a frame: what comes after the network, then provenance, then the verified EXR."""
+
+    def __init__(self, solving: Solve, trimaps: Trimaps, weights: str) -> None:
+        self._solving, self._trimaps, self._weights = solving, trimaps, weights
+
+    def write(self, plate: Plate, alpha: Floats) -> tuple[Path, ...]:
+        """Write every output of a frame and return the paths. Raises StorageError, ImageError, WindowError."""
+        return tuple(self._write(output, plate, alpha) for output in self._solving.outputs)
+
+    def _write(self, output: Output, plate: Plate, alpha: Floats) -> Path:
+        request, path = self._solving.request, output.files.path(plate.frame)
+        attributes = self._provenance(output, plate.frame)
+        if output.name == "trimap":
+            exr.write_trimap(path, to_values(self._trimaps(plate.frame)), like=plate.header, attributes=attributes)
+        elif output.name == "foreground":
+            own = self._solving.plates.transform.scene_linear(plate.rgb)
+            exr.write_rgb(path, estimate_foreground(own, alpha), like=plate.header, depth=request.depth, attributes=attributes)
+        else:
+            exr.write_matte(
+                path, self._finished(plate, alpha), like=plate.header, channels=request.channels, depth=request.depth, attributes=attributes
+            )
+        return path
+
+    def _finished(self, plate: Plate, alpha: Floats) -> Floats:
+        """Apply garbage and holdout, exactly, after everything else."""
+        request = self._solving.request
+        for source, apply in ((request.garbage, apply_garbage), (request.holdout, apply_holdout)):
+            if source is not None and source.path(plate.frame).exists():
+                alpha = apply(alpha, key_frames.read_matte(source.path(plate.frame), onto=plate.header)[0])
+        return alpha
+
+    def _provenance(self, output: Output, frame: int) -> dict[str, str]:
+        """Name this frame's own inputs and its content key; nothing about job, host or time."""
+        solving = self._solving
+        return {
+            CONTENT: output.key(frame),
+            "kind": output.name,
+            "version": VERSION,
+            "weights": self._weights,
+            "profile": solving.profile.name,
+            "precision": f"{solving.engine.torch_device.type} {solving.engine.precision}",
+            "colorspace": solving.plates.space.name,
+            "plate": solving.plates.digest(frame),
+            "trimap": solving.content.trimap(frame),
+        }

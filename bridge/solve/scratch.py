@@ -1,0 +1,89 @@
+"""The scratch folder of a solve: trimaps between the stages and the first of two passes, so that memory never grows with a shot."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import zlib
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bridge.wire.errors import StorageError
+
+Bytes = NDArray[np.uint8]
+
+
+class Scratch:
+    """A temporary folder of small compressed arrays, gone when the context is left."""
+
+    def __init__(self, parent: Path | None = None) -> None:
+        self._parent = parent
+        self._folder: Path | None = None
+
+    def __enter__(self) -> Scratch:
+        try:
+            self._folder = Path(tempfile.mkdtemp(prefix="videomatte-", dir=self._parent))
+        except OSError as error:
+            raise StorageError(
+                f"{self._parent or tempfile.gettempdir()}: no scratch folder can be made there: {error.strerror}",
+                remedy="Free some space or set TMPDIR.",
+            ) from error
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def write(self, name: str, array: Bytes) -> None:
+        """Keep an array of any shape under a name. Raises StorageError."""
+        path = self._path(name)
+        shape = np.array([array.ndim, *array.shape], np.int32)
+        try:
+            path.write_bytes(shape.tobytes() + zlib.compress(array.tobytes(), 1))
+        except OSError as error:
+            raise StorageError(
+                f"{path}: cannot be written: {error.strerror}", remedy="Free some space or set TMPDIR to a larger disk.", file=str(path)
+            ) from error
+
+    def read(self, name: str) -> Bytes:
+        """Return what was kept under a name. Raises KeyError."""
+        try:
+            data = self._path(name).read_bytes()
+        except FileNotFoundError:
+            raise KeyError(name) from None
+        dimensions = int(np.frombuffer(data, np.int32, 1)[0])
+        shape = np.frombuffer(data, np.int32, dimensions, 4)
+        return np.frombuffer(zlib.decompress(data[4 * (1 + dimensions) :]), np.uint8).reshape(shape)
+
+    def remove(self, name: str) -> None:
+        """Forget what was kept under a name."""
+        os.unlink(self._path(name))
+
+    def __contains__(self, name: str) -> bool:
+        return self._path(name).exists()
+
+    def _path(self, name: str) -> Path:
+        assert self._folder is not None, "a scratch folder is used inside its context"
+        return self._folder / name
+
+
+class Trimaps:
+    """The trimaps of a solve, between the stages: classes H×W uint8 on each plate's data window, kept in scratch."""
+
+    def __init__(self, scratch: Scratch) -> None:
+        self._scratch = scratch
+
+    def land(self, frame: int, classes: Bytes) -> None:
+        """Keep a frame's classes. Raises StorageError."""
+        self._scratch.write(f"trimap.{frame}", classes)
+
+    def __call__(self, frame: int) -> Bytes:
+        """Return a frame's classes. Raises KeyError for a frame that was not propagated."""
+        return self._scratch.read(f"trimap.{frame}")
+
+    def __contains__(self, frame: int) -> bool:
+        return f"trimap.{frame}" in self._scratch

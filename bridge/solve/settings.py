@@ -1,0 +1,107 @@
+"""How a shot is solved: everything but the files that can change a pixel."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+
+import torch
+
+from bridge.wire.errors import DeviceError, UsageError
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A named trade of time for quality. Fixed by name and plate, never by free memory."""
+
+    name: str
+    working_side: int  # stage 1: long side of its working view, pixels
+    reduction: int  # stage 2: plate pixels to a side of a solved pixel
+    prior_step_above: int  # pixels of a frame above which the colour prior searches at half resolution
+    tile: int  # side of a tile, solved pixels
+
+
+PROFILES = {
+    "final": Profile("final", working_side=640, reduction=1, prior_step_above=600_000, tile=256),
+    "draft": Profile("draft", working_side=384, reduction=2, prior_step_above=150_000, tile=256),
+}
+MEMORY_EVERY = 5  # stage 1 remembers every fifth frame, counted from its pass's own key
+MEMORY_KEPT = 2  # and reads the nearest two
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Device, precision and thread count: results are the same bytes wherever these three are the same."""
+
+    device: str
+    precision: str
+    threads: int
+
+    @property
+    def torch_device(self) -> torch.device:
+        return torch.device(self.device)
+
+    @property
+    def autocast(self) -> torch.autocast:
+        """A context in which convolutions run in this engine's precision."""
+        low = self.precision != "float32"
+        return torch.autocast(self.torch_device.type, dtype=torch.bfloat16, enabled=low)
+
+    @property
+    def identity(self) -> dict[str, str | int]:
+        """What of this goes into content keys: the device class, not its number."""
+        return {**asdict(self), "device": self.torch_device.type}
+
+
+def profile_named(name: str) -> Profile:
+    """Return a profile. Raises UsageError with the names there are."""
+    try:
+        return PROFILES[name]
+    except KeyError:
+        raise UsageError(f"There is no profile {name!r}.", remedy=f"Choose one of: {', '.join(PROFILES)}.") from None
+
+
+def engine_for(device: str = "auto", *, precision: str = "auto", threads: int | None = None) -> Engine:
+    """Choose the engine: CUDA when there is one, bfloat16 where the device has it.
+
+    Raises DeviceError when the named device is not there.
+    """
+    chosen = ("cuda:0" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    if chosen == "cuda":
+        chosen = "cuda:0"
+    try:
+        kind = torch.device(chosen)
+    except RuntimeError:
+        raise DeviceError(f"There is no device {device!r}.", remedy="Use auto, cpu, cuda or cuda:0.") from None
+    if kind.type == "cuda" and (not torch.cuda.is_available() or (kind.index or 0) >= torch.cuda.device_count()):
+        have = f"{torch.cuda.device_count()} CUDA devices" if torch.cuda.is_available() else "no CUDA device"
+        raise DeviceError(
+            f"Device {device!r} was asked for, and this machine shows {have}.",
+            remedy="Use --device auto or cpu; `videomatte doctor` says more.",
+        )
+    if kind.type not in ("cpu", "cuda"):
+        raise DeviceError(f"Device {device!r} is of a kind that is not supported.", remedy="Use auto, cpu, cuda or cuda:0.")
+    if precision == "auto":
+        precision = "bfloat16" if kind.type == "cuda" or has_fast_bfloat16() else "float32"
+    return Engine(chosen, precision, threads or default_threads())
+
+
+def default_threads() -> int:
+    """Return how many threads compute: the cores this process may use, at most eight."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(8, cores))
+
+
+def has_fast_bfloat16() -> bool:
+    """Return whether this CPU multiplies bfloat16 in hardware (AVX512-BF16 or AMX)."""
+    probes = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return any(probe() for probe in probes if probe is not None)
+
+
+def prepare(engine: Engine) -> None:
+    """Make the process compute the way the engine says: fixed threads, no TF32, no autotuning."""
+    torch.set_num_threads(engine.threads)
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
