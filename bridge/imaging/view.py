@@ -2,8 +2,9 @@
 
 The view: NaN and Inf scrubbed, Rec.709 primaries, negatives to 0, soft highlight roll-off, sRGB curve. The plate never goes through it.
 
-Every curve is a table over the 65,536 half-float values, so a value is rounded to half once: at most 5e-4 of itself. The view of a linear
-plate is then within 2.5e-4 of the exact curve, that of a display-referred plate within 5e-4, that of a camera log plate within 1e-3.
+Every curve is a table of 65,536 entries, so a value is rounded once. Light is addressed by the bits of its half float, at most 5e-4
+of itself away: the view lies within 2.5e-4 of the exact curve. Encoded numbers are addressed in steps of 1/16384 from -0.5 to 3.5, beyond
+which every curve is black or white: the view lies within 5e-4, of a log plate within 1e-3 save in channels that the matrix cancels to 0.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ Numbers = NDArray[np.float64]
 HALF_MAX = 65504.0
 BRIGHTEST = 1000.0
 ROWS = 16
+LOWEST, STEPS = -0.5, 16384.0
 
 
 class ViewTransform:
@@ -32,8 +34,10 @@ class ViewTransform:
         self.space = space
         matrix = space.to_rec709
         self._matrix = None if np.allclose(matrix, np.eye(3), atol=1e-6) else np.ascontiguousarray(matrix, np.float32)
-        self._decode = None if space.is_linear else _table(space.curve.decode)
-        self._encode = _table(_seen if self._matrix is not None or self._decode is None else lambda x: _seen(space.curve.decode(x)))
+        self._light_of = None if space.is_linear else _encoded_table(space.curve.decode)
+        direct = not space.is_linear and self._matrix is None
+        self._seen_of = _encoded_table(lambda x: _seen(space.curve.decode(x))) if direct else _light_table(_seen)
+        self._address = _encoded_address if direct else _light_address
 
     def view(self, rgb: NDArray[np.floating]) -> Pixels:
         """Return what the network sees: H×W×3 float32, sRGB values in 0..1, always finite.
@@ -42,7 +46,8 @@ class ViewTransform:
         """
         result = np.empty(rgb.shape, np.float32)
         for band in _bands(rgb):
-            np.take(self._encode, _half(self._light(rgb[band])), out=result[band], mode="clip")
+            numbers = rgb[band] if self._matrix is None else self._linear(rgb[band])
+            np.take(self._seen_of, self._address(numbers), out=result[band], mode="clip")
         return result
 
     def mixing(self, rgb: NDArray[np.floating]) -> Pixels:
@@ -67,14 +72,10 @@ class ViewTransform:
         values = _scrubbed(rgb)
         if self.space.is_linear:
             return values
-        return self.space.curve.decode(values.astype(np.float64)).astype(np.float32)
-
-    def _light(self, rgb: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Return what the table of the view is indexed by: Rec.709 light where there is a matrix, else the plate's own numbers."""
-        return rgb if self._matrix is None else self._linear(rgb)
+        return _bounded(self.space.curve.decode, values.astype(np.float64))
 
     def _linear(self, rgb: NDArray[np.floating]) -> Pixels:
-        values = _scrubbed(rgb) if self._decode is None else np.take(self._decode, _half(rgb), mode="clip")
+        values = _scrubbed(rgb) if self._light_of is None else np.take(self._light_of, _encoded_address(rgb), mode="clip")
         return values if self._matrix is None else cv2.transform(values, self._matrix)
 
 
@@ -82,17 +83,33 @@ def _seen(light: Numbers) -> Numbers:
     return encode_srgb(roll_off(np.maximum(light, 0.0)))
 
 
-def _table(curve: Callable[[Numbers], Numbers]) -> Pixels:
-    """Return `curve` at every half-float value, 65,536 float32, addressed by the bits of the half."""
+def _bounded(curve: Callable[[Numbers], Numbers], numbers: Numbers) -> Pixels:
+    with np.errstate(over="ignore"):
+        return np.clip(curve(numbers), -HALF_MAX, HALF_MAX).astype(np.float32)
+
+
+def _light_table(curve: Callable[[Numbers], Numbers]) -> Pixels:
+    """Return `curve` at every half float, 65,536 float32, addressed by the bits of the half."""
     halves = np.arange(65536, dtype=np.uint16).view(np.float16).astype(np.float64)
-    with np.errstate(over="ignore"):
-        values = curve(np.nan_to_num(halves, nan=0.0, posinf=HALF_MAX, neginf=-HALF_MAX))
-    return np.clip(values, -HALF_MAX, HALF_MAX).astype(np.float32)
+    return _bounded(curve, np.nan_to_num(halves, nan=0.0, posinf=HALF_MAX, neginf=-HALF_MAX))
 
 
-def _half(values: NDArray[np.floating]) -> NDArray[np.uint16]:
-    with np.errstate(over="ignore"):
-        return np.ascontiguousarray(values, np.float16).view(np.uint16)
+def _light_address(light: NDArray[np.floating]) -> NDArray[np.uint16]:
+    if light.dtype != np.float16:
+        light = np.clip(light, -HALF_MAX, HALF_MAX).astype(np.float16)
+    return np.ascontiguousarray(light).view(np.uint16)
+
+
+def _encoded_table(curve: Callable[[Numbers], Numbers]) -> Pixels:
+    """Return `curve` at the 65,536 numbers -0.5, -0.5 + 1/16384 and so on."""
+    return _bounded(curve, LOWEST + np.arange(65536) / STEPS)
+
+
+def _encoded_address(numbers: NDArray[np.floating]) -> NDArray[np.uint16]:
+    values = _scrubbed(numbers)
+    values -= np.float32(LOWEST - 0.5 / STEPS)
+    values *= np.float32(STEPS)
+    return np.clip(values, 0, 65535, out=values).astype(np.uint16)
 
 
 def _scrubbed(values: NDArray[np.floating]) -> Pixels:
