@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -150,6 +152,7 @@ def test_linear_plates_stay_themselves_and_encoded_ones_become_light() -> None:
     np.testing.assert_allclose(ViewTransform(named("srgb")).scene_linear(rgb)[0, 0, 1:], [-0.02 / 12.92, 0.21404], rtol=1e-4)
 
 
+@settings(deadline=None)
 @given(arrays(np.float32, (3, 4, 3), elements=st.floats(width=32)), st.sampled_from(["linear", "acescg", "srgb", "acescct"]))
 def test_any_float_gives_a_finite_view(rgb: np.ndarray, name: str) -> None:
     transform = ViewTransform(named(name))
@@ -159,6 +162,7 @@ def test_any_float_gives_a_finite_view(rgb: np.ndarray, name: str) -> None:
     assert ((mixing >= 0) & (mixing <= 1000)).all()
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-1e6, 1e6, width=32), min_size=2, max_size=30))
 def test_the_view_of_rec709_rises_with_each_channel(values: list[float]) -> None:
     row = np.sort(np.array(values, np.float32))[None, :, None] * np.ones(3, np.float32)
@@ -272,6 +276,20 @@ def test_xyz_numbers_are_relative_to_d65_as_they_come() -> None:
 @pytest.mark.parametrize("numbers", [(0.0,) * 8, (0.3, 0.3) * 4, (float("nan"),) * 8, (0.64, 0.33)])
 def test_chromaticities_without_meaning_are_passed_over(numbers: tuple[float, ...]) -> None:
     assert resolve("auto", Hints(chromaticities=numbers), is_float=True).source is Rule.DEFAULT
+
+
+def test_one_picture_written_in_two_spaces_looks_the_same() -> None:
+    folder = Path(os.environ.get("VIDEOMATTE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")) / "exr" / "Chromaticities"
+    if not folder.is_dir():
+        pytest.skip(f"no sample EXRs in {folder}")
+    oiio = pytest.importorskip("OpenImageIO")
+    views = []
+    for name in ("Rec709.exr", "XYZ.exr"):
+        image = oiio.ImageInput.open(str(folder / name))
+        hints = Hints(chromaticities=image.spec().getattribute("chromaticities"))
+        views.append(ViewTransform(resolve("auto", hints, is_float=True).space).view(image.read_image("float")[..., :3]))
+    assert np.abs(views[0] - views[1]).mean() < 2e-3
+    assert np.quantile(np.abs(views[0] - views[1]), 0.99) < 0.02
 
 
 def test_known_is_none_where_named_would_raise() -> None:

@@ -22,8 +22,8 @@ Matte = NDArray[np.float32]
 Indices = NDArray[np.intp]
 
 HALF_MAX = np.float32(65504.0)
-SMOOTHNESS, EDGE_SMOOTHNESS = 1e-5, 0.1
-DENSE_SIDE = 64
+SMOOTHNESS, EDGE_SMOOTHNESS, SLACK = 1e-5, 0.1, 0.005
+DENSE_SIDE = 128
 SWEEPS_DENSE, SWEEPS_SPARSE = 10, 4
 
 
@@ -135,7 +135,7 @@ class _Half:
         plate = level.plate.reshape(-1, 3)[here]
         share = np.repeat(np.stack([alpha, 1 - alpha], axis=1), 3, axis=1)
         gain = share / (total + alpha**2 + (1 - alpha) ** 2)[:, None]
-        upper = np.tile(np.maximum(plate, 0), 2) / np.maximum(share, 1e-3)
+        upper = (np.tile(np.maximum(plate, 0), 2) + SLACK) / np.maximum(share, 1e-6)
         return cls(here, neighbours, [(w / total)[:, None] for w in weights], gain, share, plate, upper, np.tile(np.minimum(plate, 0), 2))
 
     def update(self, colours: NDArray[np.float32]) -> None:
