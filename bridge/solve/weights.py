@@ -70,9 +70,12 @@ def checked(stage: str) -> bytes:
 
 
 def _ready(stage: str, network: nn.Module, device: torch.device) -> nn.Module:
-    state = {k: v.float() if v.dtype.is_floating_point else v for k, v in load(checked(stage)).items()}
+    state = {k: v.float() for k, v in load(checked(stage)).items()}
     try:
-        network.load_state_dict(state)
+        missing = network.load_state_dict(state, strict=False)
+        unknown = [*missing.unexpected_keys, *(k for k in missing.missing_keys if not k.endswith("num_batches_tracked"))]
+        if unknown:
+            raise RuntimeError(f"{unknown[0]} and {len(unknown) - 1} more")
     except RuntimeError as error:
         raise WeightsError(f"The weights of {stage} do not fit this version: {str(error).splitlines()[0]}", remedy=REINSTALL) from error
     ready = folded(network).to(device)

@@ -1,0 +1,55 @@
+"""Ship weights: python -m bridge.training.export --stage matting --run RUN --weights bridge/weights.
+
+Takes the averaged weights of a run's latest checkpoint, halves them to float16 and writes them with their sha256 into the manifest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+
+from . import checkpoint
+
+
+def export(run: Path, *, stage: str, weights: Path) -> dict[str, Any]:
+    """Write STAGE.safetensors (float16; statistics of batch normalisation too) and its entry in manifest.json; return the entry."""
+    last = run / (run / checkpoint.LATEST).read_text(encoding="utf-8").strip()
+    state = json.loads((last / "state.json").read_text(encoding="utf-8"))
+    tensors = {k: v.to(torch.float16).contiguous() for k, v in checkpoint.averaged(run).items() if not k.endswith("num_batches_tracked")}
+    data = save(tensors)
+    name = f"{stage}.safetensors"
+    (weights / name).write_bytes(data)
+    entry = {
+        "file": name,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "bytes": len(data),
+        "parameters": sum(v.numel() for v in tensors.values()),
+        "steps": int(state["step"]),
+        "minutes": round(float(state["elapsed_s"]) / 60.0),
+        "seed": int(state["seed"]),
+        "licence": "Apache-2.0",
+    }
+    path = weights / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    path.write_text(json.dumps(manifest | {stage: entry}, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return entry
+
+
+def main() -> None:
+    """Export one stage as the command line says."""
+    parser = argparse.ArgumentParser(prog="python -m bridge.training.export", description=__doc__)
+    parser.add_argument("--stage", choices=("propagation", "matting"), required=True)
+    parser.add_argument("--run", type=Path, required=True, help="folder of the training run")
+    parser.add_argument("--weights", type=Path, required=True, help="folder of the shipped weights")
+    args = parser.parse_args()
+    print(json.dumps(export(args.run, stage=args.stage, weights=args.weights)))
+
+
+if __name__ == "__main__":
+    main()
