@@ -147,8 +147,9 @@ def test_a_plate_mixes_in_light_unless_it_is_display_referred() -> None:
 
 
 def test_linear_plates_stay_themselves_and_encoded_ones_become_light() -> None:
+    bright = np.array([[[37.5, -0.02, 1e9]]], np.float32)
+    np.testing.assert_array_equal(ViewTransform(named("acescg")).scene_linear(bright), bright)
     rgb = np.array([[[37.5, -0.02, 0.5]]], np.float32)
-    np.testing.assert_array_equal(ViewTransform(named("acescg")).scene_linear(rgb), rgb)
     np.testing.assert_allclose(ViewTransform(named("srgb")).scene_linear(rgb)[0, 0, 1:], [-0.02 / 12.92, 0.21404], rtol=1e-4)
 
 

@@ -2,7 +2,7 @@
 
 A *garbage* matte covers what must go (rigs, lights, the edge of the set): where it is 1, alpha is 0. It is Keylight's outside mask.
 A *holdout* matte covers what must stay whatever the matte found (the core of the subject, eyes in the colour of the screen): where it is 1,
-alpha is 1. It is Keylight's inside mask, also known as solid or core matte. Where both are painted, garbage wins: it is applied last.
+alpha is 1. It is Keylight's inside mask, also known as solid or core matte. Where both are painted, what is applied last wins.
 """
 
 from __future__ import annotations

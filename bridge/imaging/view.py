@@ -69,10 +69,9 @@ class ViewTransform:
 
         A linear plate comes back value for value. rgb: H×W×3 float16 or float32, the plate's own numbers.
         """
-        values = _scrubbed(rgb)
         if self.space.is_linear:
-            return values
-        return _bounded(self.space.curve.decode, values.astype(np.float64))
+            return np.nan_to_num(rgb.astype(np.float32), copy=False, nan=0.0, posinf=HALF_MAX, neginf=-HALF_MAX)
+        return _bounded(self.space.curve.decode, _scrubbed(rgb).astype(np.float64))
 
     def _linear(self, rgb: NDArray[np.floating]) -> Pixels:
         values = _scrubbed(rgb) if self._light_of is None else np.take(self._light_of, _encoded_address(rgb), mode="clip")
