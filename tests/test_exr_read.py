@@ -178,6 +178,13 @@ def test_views_in_one_part_are_told_by_multiview_and_the_first_is_the_hero(tmp_p
         read_plate(path, view="centre")
 
 
+def test_the_hero_is_the_first_of_multiview_whatever_the_order_of_the_channels(tmp_path: Path) -> None:
+    channels = named("fx.left.R fx.left.G fx.left.B fx.right.R fx.right.G fx.right.B")
+    plate = read_plate(write(tmp_path / "p.exr", channels, multiView=["right", "left"]))
+    assert plate.header.view == "right"
+    assert np.array_equal(plate.rgb[..., 0], channels["fx.right.R"])
+
+
 def test_a_view_asked_of_a_file_without_views_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="names no views"):
         read_plate(write(tmp_path / "p.exr", named("R G B")), view="left")
@@ -341,6 +348,17 @@ def test_a_file_cut_anywhere_never_gives_pixels(tmp_path: Path) -> None:
         (tmp_path / "cut.exr").write_bytes(whole[:length])
         with pytest.raises(ImageError):
             read_plate(tmp_path / "cut.exr")
+
+
+@pytest.mark.parametrize("extension", ["png", "jpg", "tif", "dpx"])
+def test_a_still_cut_anywhere_in_its_pixels_never_gives_pixels(tmp_path: Path, extension: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 30, 3)).astype(np.uint8)
+    whole = still(tmp_path / f"p.{extension}", pixels).read_bytes()
+    for length in range(0, len(whole) - 16, len(whole) // 40):
+        (tmp_path / f"cut.{extension}").write_bytes(whole[:length])
+        with pytest.raises(ImageError) as caught:
+            read_plate(tmp_path / f"cut.{extension}")
+        assert caught.value.message.count(str(tmp_path)) == 1
 
 
 def test_a_tail_of_zeros_never_gives_pixels(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_a_matte_is_exact_in_every_channel(tmp_path: Path, channels: str, names:
 
 
 def test_a_matte_keeps_the_plates_windows_and_words_and_says_data(tmp_path: Path) -> None:
-    like = plate(tmp_path / "p.exr", DateTime="2024:02:03 04:05:06", textureformat="LatLong Environment", multiView="x")
+    like = plate(tmp_path / "p.exr", DateTime="2024:02:03 04:05:06", textureformat="LatLong Environment", **{"nuke/node_hash": "abc"})
     write_matte(tmp_path / "m.exr", ramp(), like=like, attributes={"key": "abc", "videomatte:frame": 1001, "strength": 0.5})
     before, _ = truth(tmp_path / "p.exr")
     after, _ = truth(tmp_path / "m.exr")
@@ -96,7 +96,7 @@ def test_a_matte_keeps_the_plates_windows_and_words_and_says_data(tmp_path: Path
     assert after["capDate"] == "2024:02:03 04:05:06"
     assert after["colorInteropID"] == "data"
     assert (after["videomatte:key"], after["videomatte:frame"], after["videomatte:strength"]) == ("abc", 1001, 0.5)
-    assert not {"chromaticities", "textureformat", "envmap", "multiView", "wrapmodes"} & set(after)
+    assert not {"chromaticities", "textureformat", "envmap", "nuke/node_hash", "wrapmodes"} & set(after)
     found = read_header(tmp_path / "m.exr")
     assert (found.data_window, found.display_window) == (Window(-3, -5, 30, 65), Window(0, 0, 40, 60))
 

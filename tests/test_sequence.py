@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from bridge.sequence import Sequence, format_range, parse_range
 from bridge.wire.errors import SequenceError
 
-
 NAMES = st.text(st.characters(exclude_characters="/\0\\", exclude_categories=["Cs"]), max_size=8).filter(lambda t: not t.startswith("."))
 
 

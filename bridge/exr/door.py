@@ -23,7 +23,7 @@ MOST_CHANNELS = 1024
 LARGEST_SIDE = 1 << 20
 RENDER_AGAIN = "Copy or render the file again."
 
-_INTERNALS = re.compile(r"EXR Error \(.*?\): |EXR_ERR_[A-Z_]+ ")
+_INTERNALS = re.compile(r"EXR Error \(.*?\): |EXR_ERR_[A-Z_]+ |\s*\(\"[^\"]*\"\)|\s*\"[^\"]*/[^\"]*\"")
 
 
 @cache
