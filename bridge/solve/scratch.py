@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import socket
 import tempfile
+import time
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -15,6 +19,44 @@ from numpy.typing import NDArray
 from bridge.wire.errors import StorageError
 
 Bytes = NDArray[np.uint8]
+ABANDONED_SECONDS = 3600.0
+_NAME = re.compile(r"videomatte~(?P<host>[^~]*)~(?P<pid>\d+)~.*")
+
+
+def sweep(parent: Path | None = None, *, own: bool = False) -> None:
+    """Remove the scratch folders that dead processes of this machine left and nobody touched for an hour; `own` also this process's."""
+    folder = parent or Path(tempfile.gettempdir())
+    with suppress(OSError):
+        for name in os.listdir(folder):
+            match = _NAME.fullmatch(name)
+            if match is None or match["host"] != _host():
+                continue
+            pid = int(match["pid"])
+            if own if pid == os.getpid() else _dead(pid) and _untouched(folder / name):
+                shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def _host() -> str:
+    return re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())[:48]
+
+
+def _untouched(folder: Path) -> bool:
+    try:
+        return time.time() - folder.stat().st_mtime > ABANDONED_SECONDS
+    except OSError:
+        return False
+
+
+def _dead(pid: int) -> bool:
+    if os.name != "posix":
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except (PermissionError, OverflowError):
+        pass
+    return False
 
 
 class Scratch:
@@ -25,8 +67,9 @@ class Scratch:
         self._folder: Path | None = None
 
     def __enter__(self) -> Scratch:
+        sweep(self._parent)
         try:
-            self._folder = Path(tempfile.mkdtemp(prefix="videomatte-", dir=self._parent))
+            self._folder = Path(tempfile.mkdtemp(prefix=f"videomatte~{_host()}~{os.getpid()}~", dir=self._parent))
         except OSError as error:
             raise StorageError(
                 f"{self._parent or tempfile.gettempdir()}: no scratch folder can be made there: {error.strerror}",

@@ -1,0 +1,98 @@
+"""What may be typed: one parser, to which each subcommand adds its own part."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from typing import NoReturn
+
+from bridge.sequence import Sequence, parse_range
+from bridge.version import VERSION
+from bridge.wire.errors import UsageError, VideoMatteError
+
+_DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
+_NEGATIVE_RANGE = re.compile(r"-\d[\d,x-]*")
+
+
+class Parser(argparse.ArgumentParser):
+    """An argparse parser that raises UsageError instead of ending the process."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message[:1].upper()}{message[1:]}.", remedy=f"`{self.prog} --help` shows what there is.")
+
+
+def parse(typed: list[str]) -> argparse.Namespace:
+    """Read a command line; the result's `run` does it. Raises UsageError; SystemExit after --help and --version."""
+    from . import solve
+
+    parser = Parser(prog="videomatte", description="Soft, steady mattes from a trimap painted on one or a few frames.", allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"videomatte {VERSION}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
+    for command in (solve,):
+        command.add_to(commands)
+    return parser.parse_args(joined(typed))
+
+
+def joined(typed: list[str]) -> list[str]:
+    """Join `--frames -5-5` to `--frames=-5-5`, which argparse would take for an option."""
+    result: list[str] = []
+    for word in typed:
+        if result and result[-1] == "--frames" and _NEGATIVE_RANGE.fullmatch(word):
+            result[-1] = f"--frames={word}"
+        else:
+            result.append(word)
+    return result
+
+
+def frames(text: str) -> tuple[int, ...]:
+    """Read a frame range. Raises ArgumentTypeError, which argparse turns into a usage error."""
+    try:
+        return parse_range(text)
+    except VideoMatteError as error:
+        raise argparse.ArgumentTypeError(f"{error.message}. {error.remedy}".rstrip(". ")) from error
+
+
+def sequence(text: str) -> Sequence:
+    """Read a pattern or one file. Raises InputError."""
+    return Sequence.parse(text)
+
+
+def device(text: str) -> str:
+    """Read the name of a device. Raises ArgumentTypeError."""
+    if not _DEVICE.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is none of auto, cpu, cuda and cuda:N")
+    return text
+
+
+def pixels(text: str) -> float:
+    """Read a width in pixels, 0 or more. Raises ArgumentTypeError."""
+    try:
+        width = float(text)
+    except ValueError:
+        width = -1.0
+    if not 0 <= width < 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a width in pixels, 0 or more")
+    return width
+
+
+def output(text: str, *, plate: Sequence, what: str) -> Sequence:
+    """Read where to write: a pattern, or a folder, which becomes FOLDER/PLATE_what.####.exr.
+
+    A folder is one that exists or a text that ends in a slash. Raises SequenceError.
+    """
+    folder = Path(text).expanduser()
+    if not text.endswith(("/", "\\")) and not folder.is_dir():
+        return Sequence.parse(text)
+    number = "" if plate.is_single and plate.number is None else ".####"
+    return Sequence.parse(folder / f"{base(plate)}_{what}{number}.exr")
+
+
+def base(plate: Sequence) -> str:
+    """Return the name of a plate without its number and extension: `shots/plate_v2.####.exr` is `plate_v2`."""
+    name = plate.head
+    if plate.is_single:
+        name = Path(plate.head).stem
+        if plate.number is not None:
+            name = re.sub(r"-?\d+$", "", name)
+    return name.rstrip("._- ") or plate.folder.resolve().name or "plate"

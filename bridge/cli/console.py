@@ -1,0 +1,85 @@
+"""What a command says: results to stdout, everything else to stderr; or all of it as one JSON object a line to stdout."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from typing import TextIO
+
+from bridge.wire.errors import VideoMatteError
+
+
+class Console:
+    """Speaks to a person or, `as_json`, to a program. A reader that went away is no error."""
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self.as_json = as_json
+        self._lock = threading.Lock()
+        self._warned: set[str] = set()
+
+    def say(self, text: str) -> None:
+        """Tell a person a result, on stdout."""
+        if not self.as_json:
+            self._out(text)
+
+    def event(self, name: str, **facts: object) -> None:
+        """Tell a program what happened: an object whose `event` is `name`."""
+        if self.as_json:
+            self.data({"event": name, **facts})
+
+    def data(self, value: object) -> None:
+        """Write one JSON value on a line of stdout."""
+        self._out(json.dumps(value, ensure_ascii=False, default=str))
+
+    def note(self, text: str) -> None:
+        """Tell a person something beside the result, on stderr."""
+        if not self.as_json:
+            _write(sys.stderr, text)
+
+    def warn(self, text: str) -> None:
+        """Warn, once for each sentence."""
+        with self._lock:
+            if text in self._warned:
+                return
+            self._warned.add(text)
+        self.event("warning", message=text)
+        self.note(f"videomatte: warning: {text}")
+
+    def fail(self, error: VideoMatteError) -> None:
+        """Say why the command ends, and what to do about it."""
+        self.event(
+            "error",
+            code=error.code,
+            message=error.message,
+            remedy=error.remedy,
+            file=error.file,
+            frame=error.frame,
+            exit_status=error.exit_status,
+        )
+        said = "" if error.exit_status in (130, 143) else "error: "
+        self.note(f"videomatte: {said}{error.message}" + (f"\n  {error.remedy}" if error.remedy else ""))
+
+    def _out(self, text: str) -> None:
+        with self._lock:
+            _write(sys.stdout, text)
+
+
+def _write(stream: TextIO, text: str) -> None:
+    """Write a line whatever its characters; when the reader went away, the rest goes nowhere."""
+    try:
+        encoding = stream.encoding or "utf-8"
+        print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
+    except (BrokenPipeError, ValueError):
+        _silence(stream)
+
+
+def _silence(stream: TextIO) -> None:
+    """Point a stream's descriptor at nothing, so that the end of the process does not stumble over it again."""
+    try:
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, stream.fileno())
+        os.close(nothing)
+    except (OSError, ValueError):
+        return
