@@ -45,7 +45,7 @@ class Console:
                 return
             self._warned.add(text)
         self.event("warning", message=text)
-        self.note(f"videomatte: warning: {text}")
+        self.note(f"videomatte: warning: {sentence(text)}")
 
     def fail(self, error: VideoMatteError) -> None:
         """Say why the command ends, and what to do about it."""
@@ -59,11 +59,16 @@ class Console:
             exit_status=error.exit_status,
         )
         said = "" if error.exit_status in (130, 143) else "error: "
-        self.note(f"videomatte: {said}{error.message}" + (f"\n  {error.remedy}" if error.remedy else ""))
+        self.note(f"videomatte: {said}{sentence(error.message)}" + (f"\n  {error.remedy}" if error.remedy else ""))
 
     def _out(self, text: str) -> None:
         with self._lock:
             _write(sys.stdout, text)
+
+
+def sentence(text: str) -> str:
+    """Return a text that ends like a sentence."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _write(stream: TextIO, text: str) -> None:

@@ -21,8 +21,7 @@ class Remarks(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno >= logging.WARNING:
-            text = record.getMessage()
-            self._console.warn(text if text.endswith((".", "!", "?")) else f"{text}.")
+            self._console.warn(record.getMessage())
         elif record.name == KEYS and isinstance(record.args, tuple) and len(record.args) == 3:
             frame, channel, path = record.args
             if channel not in self.channels.values():

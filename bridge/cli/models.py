@@ -1,0 +1,85 @@
+"""`videomatte models`: the weights of both stages, and whether they are the ones that were shipped."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bridge.wire.errors import WeightsError
+
+from . import arguments as read
+from .console import Console
+from .interruption import Stop
+
+
+@dataclass(frozen=True)
+class Model:
+    """The weights of one stage: what the list says and whether the file agrees."""
+
+    stage: str
+    file: str
+    bytes: int
+    parameters: int
+    sha256: str
+    problem: str
+    steps: int
+    licence: str
+
+
+def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
+    """Add the subcommand and what may be typed after it."""
+    parser = commands.add_parser("models", help="list the weights", description=__doc__, allow_abbrev=False)
+    parser.set_defaults(run=run)
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+
+
+def run(_typed: argparse.Namespace, console: Console, _stop: Stop) -> None:
+    """List the weights. Raises WeightsError when one is absent or not the one that was shipped."""
+    found = models()
+    if console.as_json:
+        for model in found:
+            console.data(asdict(model))
+    else:
+        from .tables import show
+
+        titles = ("stage", "file", "size", "parameters", "sha256", "check", "steps trained", "licence")
+        show(titles, [_row(model) for model in found], title="Weights")
+        console.say(f"  folder: {folder()}" + "".join(f"\n  model card: {card}" for card in cards()))
+    for model in found:
+        if model.problem:
+            raise WeightsError(model.problem, remedy="Install videomatte again.", file=model.file)
+
+
+def models() -> list[Model]:
+    """Return both stages' weights, each checked against the list. Raises WeightsError when there is no list."""
+    from bridge.solve.weights import checked, manifest
+
+    found = []
+    for stage, entry in sorted(manifest().items(), reverse=True):
+        try:
+            checked(stage)
+            problem = ""
+        except WeightsError as error:
+            problem = error.message
+        numbers = {name: int(entry.get(name, 0)) for name in ("bytes", "parameters", "steps")}
+        found.append(Model(stage, entry["file"], sha256=entry["sha256"], problem=problem, licence=str(entry.get("licence", "")), **numbers))
+    return found
+
+
+def folder() -> Path:
+    """Return where the weights lie."""
+    from bridge.solve.weights import FOLDER
+
+    return FOLDER
+
+
+def cards() -> list[Path]:
+    """Return the model cards beside the weights."""
+    return sorted(folder().glob("*.md"))
+
+
+def _row(model: Model) -> tuple[str, ...]:
+    check = "differs" if model.problem else "as shipped"
+    size = f"{model.bytes / 1e6:.1f} MB"
+    return (model.stage, model.file, size, f"{model.parameters:,}", model.sha256[:12], check, f"{model.steps:,}", model.licence)
