@@ -53,7 +53,7 @@ def camera(rng: np.random.Generator) -> None:
     made = bpy.data.objects.new("camera", lens)
     bpy.context.scene.collection.objects.link(made)
     bpy.context.scene.camera = made
-    far, aside = rng.uniform(1.9, 3.3), rng.uniform(-0.5, 0.5)
+    far, aside = rng.uniform(2.1, 3.4), rng.uniform(-0.5, 0.5)
     made.location = (far * math.sin(aside), -far * math.cos(aside), rng.uniform(-0.6, 0.9))
     aim = Vector((rng.uniform(-0.25, 0.25), 0, rng.uniform(-0.2, 0.25)))
     made.rotation_euler = (aim - made.location).to_track_quat("-Z", "Y").to_euler()
@@ -61,7 +61,7 @@ def camera(rng: np.random.Generator) -> None:
     lens.lens = float(rng.uniform(45, 105))
     if rng.random() < 0.5:
         lens.dof.use_dof, lens.dof.focus_distance = True, far * rng.uniform(0.85, 1.05)
-        lens.dof.aperture_fstop = float(rng.uniform(0.4, 3))
+        lens.dof.aperture_fstop = float(rng.uniform(0.7, 4))
 
 
 def light(rng: np.random.Generator, *, panoramas: list[Path]) -> None:
@@ -161,7 +161,7 @@ def foreground(number: int, *, arguments: argparse.Namespace, folder: Path) -> s
     if name != "cloth":
         # a see-through cloth keeps its own shader, or its coverage would be lost
         bpy.context.view_layer.material_override = shaded("ShaderNodeEmission")[0]
-    coverage = picture(samples=arguments.samples * (8 if name != "cloth" else 4), denoise=False, folder=folder)
+    coverage = picture(samples=arguments.samples * (12 if name != "cloth" else 6), denoise=False, folder=folder)
     write(arguments.out / f"fg.{number:04d}.exr", with_coverage(colour, coverage))
     return f"{name}, {100 * coverage[..., 3].mean():.0f} % covered"
 
@@ -173,7 +173,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=1000)
     parser.add_argument("--count", type=int, default=1)
     parser.add_argument("--size", type=int, default=512, help="pixels, square")
-    parser.add_argument("--samples", type=int, default=10, help="of colour; coverage takes eight times as many")
+    parser.add_argument("--samples", type=int, default=6, help="of colour; coverage takes twelve times as many, of cloth six")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
