@@ -24,12 +24,12 @@ class Parser(argparse.ArgumentParser):
 
 def parse(typed: list[str]) -> argparse.Namespace:
     """Read a command line; the result's `run` does it. Raises UsageError; SystemExit after --help and --version."""
-    from . import demo, doctor, models, solve, trimap
+    from . import bench, demo, doctor, models, solve, trimap
 
     parser = Parser(prog="videomatte", description="Soft, steady mattes from a trimap painted on one or a few frames.", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"videomatte {VERSION}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
-    for command in (solve, trimap, demo, models, doctor):
+    for command in (solve, trimap, demo, models, doctor, bench):
         command.add_to(commands)
     return parser.parse_args(joined(typed))
 

@@ -146,5 +146,3 @@ def finish(summary: Summary, request: Request, console: Console) -> None:
 def counted(number: int) -> str:
     """Write a number of frames."""
     return f"{number} frame" + ("" if number == 1 else "s")
-
-
