@@ -107,3 +107,10 @@ def named(name: str) -> ColourSpace:
         names = ", ".join(f"{s.name} ({s.aliases[0]})" for s in SPACES)
         raise ColourError(f"There is no colour space named '{name}'.", remedy=f"Use auto, or one of: {names}.")
     return space
+
+
+def linear_name(space: ColourSpace) -> str | None:
+    """Return the interop id of light in an encoded space's own primaries; None for a linear space, or where there is no such name."""
+    if space.is_linear:
+        return None
+    return next((s.name for s in SPACES if s.is_linear and s.primaries.matches(space.primaries)), None)

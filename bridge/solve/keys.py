@@ -53,7 +53,10 @@ def find(trimaps: Sequence, plates: Plates) -> dict[int, Path]:
 
 
 def read(files: Mapping[int, Path], plates: Plates, *, channel: str | None = None) -> Iterator[tuple[Key, Classes]]:
-    """Read the key frames one after the other, each with its classes, H×W uint8 on the plate's data window. Raises ImageError, WindowError, each naming the file."""
+    """Read the key frames one after the other, each with its classes, H×W uint8 on the plate's data window.
+
+    Raises ImageError, WindowError, each naming the file.
+    """
     for frame, path in sorted(files.items()):
         values, chosen = read_matte(path, onto=plates.header(frame), channel=channel)
         log.info("key frame %d: channel %s of %s", frame, chosen, path)

@@ -87,9 +87,9 @@ class Plates:
 
     def _check(self, header: exr.Header, frame: int) -> None:
         if header.display_window != self.display:
-            first = self.sequence.path(self.frames[0])
+            first = self.sequence.path(self.frames[0]).name
             raise WindowError(
-                f"{header.path}: the display window of frame {frame} is {header.display_window}, that of the shot is {self.display} ({first.name}).",
+                f"{header.path}: the display window of frame {frame} is {header.display_window}, that of {first} is {self.display}.",
                 remedy="Reformat the plate to one display window, or solve the parts as separate shots.",
                 file=str(header.path),
                 frame=frame,

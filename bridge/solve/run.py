@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bridge import exr
 from bridge.imaging.foreground import estimate_foreground
 from bridge.imaging.holdout import apply_garbage, apply_holdout
+from bridge.imaging.spaces import linear_name
 from bridge.imaging.trimap import to_values
 from bridge.sequence import Sequence
 from bridge.version import VERSION
@@ -116,7 +117,7 @@ def _wanted(request: Request, plates: Plates) -> tuple[tuple[int, ...], tuple[in
         if gaps:
             raise SequenceError(
                 warn_of_missing(request.plate, gaps) + ".",
-                remedy=f"Render them again, or solve what exists with --frames, for example --frames {plates.frames[0]}-{plates.frames[-1]}.",
+                remedy=f"Render them again, or solve what exists with --frames {plates.frames[0]}-{plates.frames[-1]}.",
                 file=str(request.plate),
                 frame=gaps[0],
             )
@@ -204,8 +205,9 @@ class Writer:
         if output.name == "trimap":
             exr.write_trimap(path, to_values(self._trimaps(plate.frame)), like=plate.header, attributes=attributes)
         elif output.name == "foreground":
-            own = self._solving.plates.transform.scene_linear(plate.rgb)
-            exr.write_rgb(path, estimate_foreground(own, alpha), like=plate.header, depth=request.depth, attributes=attributes)
+            colours = estimate_foreground(self._solving.plates.transform.scene_linear(plate.rgb), alpha)
+            space = linear_name(self._solving.plates.space)
+            exr.write_rgb(path, colours, like=plate.header, depth=request.depth, interop_id=space, attributes=attributes)
         else:
             exr.write_matte(
                 path, self._finished(plate, alpha), like=plate.header, channels=request.channels, depth=request.depth, attributes=attributes
@@ -213,9 +215,9 @@ class Writer:
         return path
 
     def _finished(self, plate: Plate, alpha: Floats) -> Floats:
-        """Apply garbage and holdout, exactly, after everything else."""
+        """Apply holdout, then garbage, exactly, after everything else: where both are painted, garbage wins."""
         request = self._solving.request
-        for source, apply in ((request.garbage, apply_garbage), (request.holdout, apply_holdout)):
+        for source, apply in ((request.holdout, apply_holdout), (request.garbage, apply_garbage)):
             if source is not None and source.path(plate.frame).exists():
                 alpha = apply(alpha, key_frames.read_matte(source.path(plate.frame), onto=plate.header)[0])
         return alpha

@@ -50,7 +50,7 @@ def main() -> None:
         judge = functools.partial(judges.judge_matting, footage=footage, data=args.data)
         train(
             MattingNetwork(),
-            stages.matting_step,
+            stages.MattingLessons().step,
             plan=plan,
             setting=setting,
             folder=args.out,

@@ -34,4 +34,4 @@ def degraded(rng: np.random.Generator, plates: Floats, *, linear: bool) -> Float
 def _coded(image: Floats, quality: int) -> Floats:
     eight = (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
     _, data = cv2.imencode(".jpg", eight, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return cv2.imdecode(data, cv2.IMREAD_COLOR).astype(np.float32) / 255.0
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.float32) / np.float32(255.0)

@@ -79,15 +79,8 @@ def edges(rng: np.random.Generator, side: int) -> Layer:
         points = big * rng.uniform(0.3, 0.7, 2) + np.stack([np.cos(turn) * reach, np.sin(turn) * reach], -1)
         cv2.fillPoly(cover, [(points * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
     for _ in range(int(rng.integers(0, 12))):
-        ends = big * rng.uniform(0.1, 0.9, (2, 2))
-        cv2.line(
-            cover,
-            *(tuple(p) for p in (ends * 16).astype(int).tolist()),
-            int(rng.choice([0, 255])),
-            int(rng.integers(1, 10)),
-            cv2.LINE_AA,
-            4,
-        )
+        (x0, y0), (x1, y1) = (big * 16 * rng.uniform(0.1, 0.9, (2, 2))).astype(int).tolist()
+        cv2.line(cover, (x0, y0), (x1, y1), int(rng.choice([0, 255])), int(rng.integers(1, 10)), cv2.LINE_AA, 4)
     alpha = _down(cover, side)
     return (cv2.GaussianBlur(alpha, (0, 0), float(rng.uniform(0.4, 4.0))) if rng.random() < 0.4 else alpha), None
 

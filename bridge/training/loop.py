@@ -67,7 +67,7 @@ def train(
         step = int(state["step"])
         for group in optimizer.param_groups:
             group["lr"] = rate_at(plan, step=step, share=spent / budget)
-        loss, terms = step_of(network, seed=int(state["seed"]) * 1_000_003 + step, setting=setting)
+        loss, terms = step_of(network, step=step, seed=int(state["seed"]), setting=setting)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = float(torch.nn.utils.clip_grad_norm_(network.parameters(), plan.clip_norm))

@@ -20,9 +20,11 @@ def alpha_loss(predicted: Tensor, truth: Tensor, unknown: Tensor) -> Tensor:
     return masked_mean(((predicted - truth) ** 2 + 1e-6).sqrt(), unknown)
 
 
-def composition_loss(predicted: Tensor, foreground: Tensor, background: Tensor, truth: Tensor, unknown: Tensor) -> Tensor:
-    """Return the error of the composite in the unknown region (Deep Image Matting, equation 2), colours N×3×H×W clipped to 0..1."""
-    contrast = (foreground.clamp(0, 1) - background.clamp(0, 1)).abs().mean(1, keepdim=True)
+def composition_loss(predicted: Tensor, truth: Tensor, unknown: Tensor, *, contrast: Tensor) -> Tensor:
+    """Return the error of the composite over the true colours in the unknown region (Deep Image Matting, equation 2).
+
+    contrast: N×1×H×W, mean absolute difference of true foreground and background colour.
+    """
     return masked_mean((predicted - truth).abs() * contrast, unknown)
 
 

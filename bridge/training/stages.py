@@ -7,17 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from bridge.models.inputs import matting_inputs
-from bridge.models.matting import MattingNetwork
+from bridge.models.inputs import PRIOR_ALPHA, matting_inputs
 from bridge.models.propagation import Memory, PropagationNetwork
 
 from . import losses
-from .clips import Clips, make_clips
+from .clips import make_clips
 from .footage import Footage
 
 MEMORIES = 2  # non-key memories a solve gives the attention
+
+
+GROUPS = 12  # prepared batches alive at once
+USES = 8  # steps between two new ones: so often each is used, every time flipped, turned and reversed anew
 
 
 @dataclass(frozen=True)
@@ -31,44 +34,83 @@ class Setting:
     precision: torch.dtype
 
 
-def matting_step(network: MattingNetwork, *, seed: int, setting: Setting) -> tuple[Tensor, dict[str, float]]:
-    """Return the loss of stage 2 on clips of four neighbouring frames: two alphas, each from three frames."""
-    clips = make_clips(
-        batch=setting.batch, times=[0, 1, 2, 3], size=setting.size, seed=seed, footage=setting.footage, device=setting.device
-    )
+@dataclass(frozen=True)
+class Lesson:
+    """A prepared batch of stage 2: inputs B×T×CHANNELS×H×W float16 and the truth."""
+
+    inputs: Tensor
+    alpha: Tensor
+    contrast: Tensor
+    classes: Tensor
+
+    def varied(self, draw: random.Random) -> Lesson:
+        """Return it flipped, turned by a right angle and reversed in time, as drawn."""
+        axes = [axis for axis in (1, 3, 4) if draw.random() < 0.5]
+        turned = draw.random() < 0.5
+        maps = [m.flip(axes) for m in (self.inputs, self.alpha, self.contrast, self.classes)]
+        return Lesson(*(m.transpose(3, 4) if turned else m for m in maps))
+
+
+class MattingLessons:
+    """Stage 2's step. Preparing a clip, the colour prior above all, costs more than learning from it, so each is used several times.
+
+    Which batches are alive at a step, and how they are varied, follows from the step's seed alone: a resumed run makes them again.
+    """
+
+    def __init__(self) -> None:
+        self._alive: dict[int, Lesson] = {}
+
+    def step(self, network: nn.Module, *, step: int, seed: int, setting: Setting) -> tuple[Tensor, dict[str, float]]:
+        """Return the loss on clips of four neighbouring frames: two alphas, each from three frames."""
+        draw = random.Random(seed * 1_000_003 + step)
+        newest = step // USES
+        lesson = self._group(draw.randint(max(0, newest - GROUPS + 1), newest), seed, setting).varied(draw)
+        self._alive = {g: m for g, m in self._alive.items() if g > newest - GROUPS}
+        inputs = lesson.inputs.float()
+        with torch.autocast(setting.device.type, dtype=setting.precision, enabled=setting.precision != torch.float32):
+            alpha = network(inputs)
+        return _matting_loss(alpha, lesson, inputs)
+
+    def _group(self, group: int, seed: int, setting: Setting) -> Lesson:
+        if group not in self._alive:
+            self._alive[group] = prepared(seed * 1_000_003 + group, setting)
+        return self._alive[group]
+
+
+@torch.no_grad()
+def prepared(seed: int, setting: Setting) -> Lesson:
+    """Make one batch of clips and what the network is shown of them; the prior searches at half resolution every other time."""
+    clips = make_clips(batch=setting.batch, times=range(4), size=setting.size, seed=seed, footage=setting.footage, device=setting.device)
     n, t = clips.plate.shape[:2]
-    with torch.no_grad():
-        flat = [x.flatten(0, 1) for x in (clips.view, clips.plate, clips.classes)]
-        inputs = matting_inputs(*flat, linear=clips.linear.repeat_interleave(t)).unflatten(0, (n, t))
-    with torch.autocast(setting.device.type, dtype=setting.precision, enabled=setting.precision != torch.float32):
-        alpha = network(inputs)
-    return _matting_loss(alpha, inputs, clips)
+    flat = [x.flatten(0, 1) for x in (clips.view, clips.plate, clips.classes)]
+    inputs = matting_inputs(*flat, linear=clips.linear.repeat_interleave(t), step=1 + seed % 2).unflatten(0, (n, t))
+    contrast = (clips.foreground.clamp(0, 1) - clips.background.clamp(0, 1)).abs().mean(2, keepdim=True)
+    return Lesson(inputs.half(), clips.alpha, contrast, clips.classes)
 
 
-def _matting_loss(alpha: Tensor, inputs: Tensor, clips: Clips) -> tuple[Tensor, dict[str, float]]:
-    unknown = (clips.classes[:, 1:-1] == 1).float()
-    certain = (clips.classes[:, 1:-1] == 2).float()
-    truth = clips.alpha[:, 1:-1]
-    exact = torch.where(unknown > 0, alpha, certain)
+def _matting_loss(alpha: Tensor, lesson: Lesson, inputs: Tensor) -> tuple[Tensor, dict[str, float]]:
+    classes, truth, contrast = (m[:, 1:-1] for m in (lesson.classes, lesson.alpha, lesson.contrast))
+    unknown = (classes == 1).float()
+    exact = torch.where(classes == 1, alpha, (classes == 2).float())
     flat = [x.flatten(0, 1) for x in (exact, truth, unknown)]
-    colours = [x[:, 1:-1].flatten(0, 1) for x in (clips.foreground, clips.background)]
     terms = {
         "alpha": losses.alpha_loss(*flat),
-        "composition": 0.5 * losses.composition_loss(flat[0], *colours, *flat[1:]),
+        "composition": 0.5 * losses.composition_loss(*flat, contrast=contrast.flatten(0, 1)),
         "laplacian": 0.5 * losses.laplacian_loss(*flat),
         "gradient": 0.5 * losses.gradient_loss(*flat),
         "temporal": 0.5 * losses.temporal_loss(exact, truth, unknown),
     }
-    with torch.no_grad():
-        prior = losses.alpha_loss(inputs[:, 1:-1, 8:9], truth, unknown)
+    prior = losses.alpha_loss(inputs[:, 1:-1, PRIOR_ALPHA : PRIOR_ALPHA + 1], truth, unknown)
     return torch.stack(list(terms.values())).sum(), {"prior": float(prior), **{k: float(v.detach()) for k, v in terms.items()}}
 
 
-def propagation_step(network: PropagationNetwork, *, seed: int, setting: Setting) -> tuple[Tensor, dict[str, float]]:
+def propagation_step(network: nn.Module, *, step: int, seed: int, setting: Setting) -> tuple[Tensor, dict[str, float]]:
     """Return the loss of stage 1 on five frames of a shot: one key and a roll-out, or two keys and the frames between them."""
-    draw = random.Random(seed)
+    assert isinstance(network, PropagationNetwork)
+    number = seed * 1_000_003 + step
+    draw = random.Random(number)
     clips = make_clips(
-        batch=setting.batch, times=_far_times(draw, 5), size=setting.size, seed=seed, footage=setting.footage, device=setting.device
+        batch=setting.batch, times=_far_times(draw, 5), size=setting.size, seed=number, footage=setting.footage, device=setting.device
     )
     keys = [0, 4] if draw.random() < 0.35 else [0]
     with torch.autocast(setting.device.type, dtype=setting.precision, enabled=setting.precision != torch.float32):
