@@ -1,0 +1,217 @@
+"""Both networks: shapes, exactness, tiles, and that every part of the design is really in the path."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from bridge.models.inputs import CHANNELS, PRIOR_ALPHA, encoded, matting_inputs
+from bridge.models.layers import folded
+from bridge.models.matting import HALO, REDUCTION, Features, MattingNetwork, corrected, exact_where_certain, reduced
+from bridge.models.propagation import PropagationNetwork, token_places
+from bridge.models.temporal import TAPS, Alignment, deformable_convolution, sample
+
+
+@pytest.fixture(scope="module")
+def matting() -> MattingNetwork:
+    torch.manual_seed(0)
+    network = MattingNetwork().eval()
+    torch.nn.init.normal_(network.head.weight, std=0.1)
+    for alignment in (network.align8, network.align16):
+        torch.nn.init.normal_(alignment.place.weight, std=0.05)
+    return network
+
+
+@pytest.fixture(scope="module")
+def propagation() -> PropagationNetwork:
+    torch.manual_seed(0)
+    network = PropagationNetwork().eval()
+    torch.nn.init.normal_(network.head.weight, std=0.1)
+    return network
+
+
+def features_of(network: MattingNetwork, inputs: Tensor) -> Features:
+    with torch.no_grad():
+        return network.encode(reduced(inputs))
+
+
+def by_loop(x: Tensor, offset: Tensor, modulation: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Modulated deformable convolution written from its definition, one pixel and one tap at a time; one group."""
+    _, c, h, w = x.shape
+    out = torch.zeros(1, weight.shape[0], h, w, dtype=x.dtype)
+
+    def read(y: float, at: float) -> Tensor:
+        y0, x0 = int(torch.floor(torch.tensor(y))), int(torch.floor(torch.tensor(at)))
+        total = torch.zeros(c, dtype=x.dtype)
+        for yy, xx in ((y0, x0), (y0, x0 + 1), (y0 + 1, x0), (y0 + 1, x0 + 1)):
+            if 0 <= yy < h and 0 <= xx < w:
+                total += (1 - abs(y - yy)) * (1 - abs(at - xx)) * x[0, :, yy, xx]
+        return total
+
+    for i in range(h):
+        for j in range(w):
+            for k in range(TAPS):
+                dy, dx = offset[0, 2 * k, i, j].item(), offset[0, 2 * k + 1, i, j].item()
+                value = read(i + k // 3 - 1 + dy, j + k % 3 - 1 + dx) * modulation[0, k, i, j]
+                out[0, :, i, j] += weight[:, :, k // 3, k % 3] @ value
+            out[0, :, i, j] += bias
+    return out
+
+
+def test_deformable_convolution_agrees_with_its_definition() -> None:
+    torch.manual_seed(1)
+    x, weight, bias = torch.randn(1, 4, 6, 7), torch.randn(5, 4, 3, 3), torch.randn(5)
+    offset, modulation = 1.5 * torch.randn(1, 2 * TAPS, 6, 7), torch.rand(1, TAPS, 6, 7)
+    ours = deformable_convolution(x, offset, modulation, weight, bias, groups=1)
+    assert (ours - by_loop(x, offset, modulation, weight, bias)).abs().max() < 1e-4
+
+
+def test_deformable_convolution_without_offsets_is_a_plain_one() -> None:
+    torch.manual_seed(2)
+    x, weight, bias = torch.randn(2, 8, 9, 11), torch.randn(6, 8, 3, 3), torch.randn(6)
+    still = torch.zeros(2, 2 * 2 * TAPS, 9, 11)
+    ours = deformable_convolution(x, still, torch.ones(2, 2 * TAPS, 9, 11), weight, bias, groups=2)
+    assert (ours - F.conv2d(x, weight, bias, padding=1)).abs().max() < 1e-4
+
+
+def test_sampling_with_a_whole_shift_moves_pixels_whole() -> None:
+    x = torch.arange(20.0).view(1, 1, 4, 5)
+    shift = torch.zeros(1, 2, 4, 5)
+    shift[:, 1] = 1.0
+    moved = sample(x, shift)
+    assert torch.allclose(moved[..., :-1], x[..., 1:], atol=1e-5)
+    assert moved[..., -1].abs().max() < 1e-5
+
+
+def test_a_fresh_alignment_does_not_move_its_neighbour() -> None:
+    alignment = Alignment(8)
+    alignment.still()
+    _, shift = alignment(torch.randn(1, 8, 6, 6), torch.randn(1, 8, 6, 6))
+    assert shift.abs().max() == 0.0
+
+
+def test_a_fresh_network_returns_the_prior() -> None:
+    inputs = torch.rand(1, 3, CHANNELS, 64, 96)
+    with torch.no_grad():
+        alpha = MattingNetwork().eval()(inputs)
+    assert alpha.shape == (1, 1, 1, 64, 96)
+    assert (alpha[0, 0] - inputs[:, 1, PRIOR_ALPHA : PRIOR_ALPHA + 1]).abs().max() < 1e-5
+
+
+def test_no_change_keeps_zero_and_one_and_a_change_can_leave_them() -> None:
+    ends = torch.tensor([0.0, 0.5, 1.0])
+    assert torch.allclose(corrected(ends, torch.zeros(3)), ends, atol=1e-6)
+    assert corrected(torch.tensor([0.0]), torch.tensor([6.0])).item() > 0.85
+    assert corrected(torch.tensor([0.5]), torch.tensor([-9.0])).item() == 0.0
+
+
+def test_alpha_is_exact_where_the_trimap_is_certain() -> None:
+    classes = torch.tensor([[[[0, 1, 2]]]])
+    assert exact_where_certain(torch.full((1, 1, 1, 3), 0.3), classes).flatten().tolist() == pytest.approx([0.0, 0.3, 1.0])
+
+
+def test_the_fine_levels_see_no_farther_than_the_halo(matting: MattingNetwork) -> None:
+    inputs, context = torch.rand(1, CHANNELS, 160, 160), torch.rand(1, 48, 40, 40)
+    changed, moved = inputs.clone(), context.clone()
+    edge, inner = 80 - HALO, slice(80, 160)
+    changed[..., :edge] = torch.rand(1, CHANNELS, 160, edge)
+    moved[..., : edge // REDUCTION] = torch.rand(1, 48, 40, edge // REDUCTION)
+    with torch.no_grad():
+        before, after = matting.refine(inputs, context), matting.refine(changed, moved)
+    assert torch.equal(before[..., inner], after[..., inner])
+    assert (before[..., : edge - 1] - after[..., : edge - 1]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("neighbour", [0, 2])
+def test_both_neighbours_reach_the_alpha(matting: MattingNetwork, neighbour: int) -> None:
+    inputs = torch.rand(1, 3, CHANNELS, 64, 64)
+    other = inputs.clone()
+    other[:, neighbour] = torch.rand(1, CHANNELS, 64, 64)
+    with torch.no_grad():
+        assert (matting(inputs) - matting(other)).abs().max() > 1e-4
+
+
+def test_frames_encoded_once_and_kept_give_the_same_alpha(matting: MattingNetwork) -> None:
+    inputs = torch.rand(1, 3, CHANNELS, 64, 64)
+    kept = [features_of(matting, inputs[:, i]) for i in range(3)]
+    with torch.no_grad():
+        alpha = matting.refine(inputs[:, 1], matting.fuse(*kept))
+        assert (alpha - matting(inputs)[:, 0]).abs().max() < 1e-5
+
+
+def test_folding_normalisation_changes_nothing() -> None:
+    torch.manual_seed(3)
+    network = MattingNetwork()
+    network.train()
+    torch.nn.init.normal_(network.head.weight, std=0.1)
+    inputs = torch.rand(2, 3, CHANNELS, 64, 64)
+    network(inputs)
+    network.eval()
+    with torch.no_grad():
+        before = network(inputs)
+        after = folded(network)(inputs)
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in network.modules())
+    assert (before - after).abs().max() < 1e-4
+
+
+def test_the_inputs_say_what_they_claim() -> None:
+    torch.manual_seed(4)
+    classes = torch.ones(1, 1, 32, 32, dtype=torch.uint8)
+    classes[..., :10], classes[..., 22:] = 0, 2
+    colours = torch.rand(1, 3, 32, 32)
+    inputs = matting_inputs(colours, colours, classes, linear=False)
+    assert inputs.shape == (1, CHANNELS, 32, 32)
+    assert torch.isfinite(inputs).all()
+    assert torch.equal(inputs[:, 3:6].sum(1), torch.ones(1, 32, 32))
+    prior = inputs[0, PRIOR_ALPHA]
+    assert prior[:, :10].max() == 0.0
+    assert prior[:, 22:].min() == 1.0
+
+
+def test_colours_are_encoded_as_the_view_shows_them() -> None:
+    import numpy as np
+
+    from bridge.imaging.spaces import LINEAR_REC709
+    from bridge.imaging.view import ViewTransform
+
+    light = np.geomspace(1e-4, 100, 300, dtype=np.float32).reshape(10, 10, 3)
+    view = ViewTransform(LINEAR_REC709).view(light)
+    ours = encoded(torch.from_numpy(light).permute(2, 0, 1)[None], True)[0].permute(1, 2, 0).numpy()
+    assert np.abs(view - ours).max() < 1e-3
+
+
+def test_propagation_returns_three_classes_at_the_view_s_size(propagation: PropagationNetwork) -> None:
+    view = torch.rand(1, 3, 64, 96)
+    with torch.no_grad():
+        frame = propagation.encode(view)
+        memory = propagation.remember(frame, view, torch.rand(1, 3, 64, 96))
+        logits = propagation.decode(frame, view, propagation.read(frame, [memory, memory]))
+    assert logits.shape == (1, 3, 64, 96)
+
+
+def test_reading_from_one_reference_twice_is_reading_it_once(propagation: PropagationNetwork) -> None:
+    view = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        frame = propagation.encode(view)
+        memory = propagation.remember(frame, view, torch.rand(1, 3, 64, 64))
+        assert (propagation.read(frame, [memory]) - propagation.read(frame, [memory, memory])).abs().max() < 1e-4
+
+
+def test_a_memory_s_trimap_is_what_the_target_reads(propagation: PropagationNetwork) -> None:
+    view = torch.rand(1, 3, 64, 64)
+    one = torch.zeros(1, 3, 64, 64)
+    one[:, 2] = 1.0
+    with torch.no_grad():
+        frame = propagation.encode(view)
+        read = propagation.read(frame, [propagation.remember(frame, view, one)])
+    assert read[:, 8:12].min() > 0.999
+    assert read[:, :8].abs().max() < 1e-3
+
+
+def test_tokens_have_their_place_in_the_display() -> None:
+    places = token_places(2, 3, long_side=64.0, origin=(16.0, 8.0))
+    assert places.shape == (6, 2)
+    assert places[0].tolist() == pytest.approx([(16 + 4) / 64, (8 + 4) / 64])
+    assert places[5].tolist() == pytest.approx([(16 + 20) / 64, (8 + 12) / 64])
