@@ -121,11 +121,13 @@ def grid(height: int, width: int, *, side: int) -> list[tuple[slice, slice]]:
 
 def cropped(maps: Tensor, tile: tuple[slice, slice], *, side: int, halo: int, stride: int = 1) -> Tensor:
     """Return a full tile with its halo from 1×C×H×W maps at a stride, the edge of the region repeated beyond it."""
-    height, width = maps.shape[-2:]
-    reach = torch.arange(-(halo // stride), (side + halo) // stride, device=maps.device)
-    rows = (reach + tile[0].start // stride).clamp(0, height - 1)
-    columns = (reach + tile[1].start // stride).clamp(0, width - 1)
-    return maps[:, :, rows][..., columns].contiguous(memory_format=torch.channels_last)
+    spans, missing = [], []
+    for place, length in zip((tile[1], tile[0]), (maps.shape[-1], maps.shape[-2]), strict=True):
+        low, high = (place.start - halo) // stride, (place.start + side + halo) // stride
+        spans.append(slice(max(0, low), min(length, high)))
+        missing += [max(0, -low), max(0, high - length)]
+    inside = maps[..., spans[1], spans[0]].contiguous(memory_format=torch.channels_last)
+    return F.pad(inside, missing, mode="replicate") if any(missing) else inside
 
 
 def aligned(features: Features, *, of: Window, into: Window, scale: int) -> Features:
