@@ -97,7 +97,7 @@ def test_the_command_line_is_the_contract() -> None:
     read = arguments.parse(typed.split())
     assert read.frames == tuple(range(1001, 1101))
     assert (read.device, read.profile, read.colorspace, read.channels, read.depth) == ("cuda:1", "draft", "ACEScg", "y", "half")
-    least = arguments.parse("solve P --trimap K --out O".split())
+    least = arguments.parse(["solve", "P", "--trimap", "K", "--out", "O"])
     assert (least.device, least.profile, least.colorspace, least.channels, least.depth) == ("auto", "final", "auto", "rgba", "float")
     assert (least.frames, least.overwrite, least.json) == (None, False, False)
 

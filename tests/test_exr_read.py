@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import OpenEXR
-import OpenImageIO as oiio  # noqa: N813
+import OpenImageIO as oiio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

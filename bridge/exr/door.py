@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-import OpenImageIO as oiio  # noqa: N813
+import OpenImageIO as oiio
 
 from bridge.wire.errors import ImageError
 

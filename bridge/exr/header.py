@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import OpenImageIO as oiio  # noqa: N813
+import OpenImageIO as oiio
 
 from bridge.exr.door import opened, parts
 from bridge.exr.selection import Selection, select

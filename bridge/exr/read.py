@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import OpenImageIO as oiio  # noqa: N813
+import OpenImageIO as oiio
 
 from bridge.exr.door import RENDER_AGAIN, error_text, opened
 from bridge.exr.header import Header, header_of

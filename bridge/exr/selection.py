@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import OpenImageIO as oiio  # noqa: N813
+import OpenImageIO as oiio
 
 from bridge.wire.errors import ImageError
 

@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import OpenImageIO as oiio  # noqa: N813
+import OpenImageIO as oiio
 
 from bridge.exr.door import error_text, set_limits
 from bridge.exr.header import Header
