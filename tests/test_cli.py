@@ -51,11 +51,11 @@ def solved(shot: Shot, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, 
 
 
 def test_help_and_version_need_no_torch() -> None:
-    code = "import sys; from bridge.cli.main import main; s = main(sys.argv[1:]); print(s, sorted({'torch', 'numpy', 'rich'} & set(sys.modules)))"
+    code = "import sys; from bridge.cli.main import main; s = main(sys.argv[1:]); print(s, {'torch', 'numpy', 'rich'} & {*sys.modules})"
     for typed, said in ((["--help"], "solve the mattes of a shot"), (["--version"], "videomatte 0.")):
         out = subprocess.run([sys.executable, "-c", code, *typed], capture_output=True, text=True, timeout=60).stdout
         assert said in out
-        assert out.splitlines()[-1] == "0 []"
+        assert out.splitlines()[-1] == "0 set()"
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,8 @@ def test_every_second_frame_has_the_pixels_of_the_whole_shot(
 ) -> None:
     ran = videomatte(*solve(shot, tmp_path / "m.####.exr", "--frames", "1001-1004x2"))
     assert ran.status == 0
-    assert contents(tmp_path) == {name: data for name, data in contents(solved[0] / "matte").items() if name in ("m.1001.exr", "m.1003.exr")}
+    whole = contents(solved[0] / "matte")
+    assert contents(tmp_path) == {name: whole[name] for name in ("m.1001.exr", "m.1003.exr")}
 
 
 def test_frames_below_zero_are_solved(videomatte: Videomatte, tmp_path: Path) -> None:
@@ -263,9 +264,7 @@ def test_trimaps_are_made_from_a_roto_matte(videomatte: Videomatte, tmp_path: Pa
     assert videomatte(*command).status == 3
 
 
-def test_models_are_listed_and_a_changed_file_is_found(
-    videomatte: Videomatte, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_models_are_listed_and_a_changed_file_is_found(videomatte: Videomatte, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from bridge.solve import weights
 
     ran = videomatte("models", "--json")
@@ -293,9 +292,7 @@ def test_doctor_says_what_a_solve_would_use(videomatte: Videomatte) -> None:
     assert {f["verdict"] for f in found.values()} <= {"good", "slow"}
 
 
-def test_doctor_finds_a_scratch_folder_that_is_not_there(
-    videomatte: Videomatte, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_doctor_finds_a_scratch_folder_that_is_not_there(videomatte: Videomatte, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     with monkeypatch.context() as patched:
         patched.setattr("tempfile.tempdir", str(tmp_path / "file" / "below"))
@@ -361,10 +358,7 @@ def test_an_internal_error_is_one_sentence_and_the_traceback_goes_to_the_log(
     assert "Traceback" in log.read_text()
 
 
-@pytest.mark.parametrize(
-    "error",
-    [MemoryError(), RuntimeError("[enforce fail at alloc_cpu.cpp:114] DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes")],
-)
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory: you tried")])
 def test_running_out_of_memory_has_a_remedy(error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     known = failures.explained(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import TYPE_CHECKING
 
 from bridge.sequence import Sequence, format_range
@@ -95,6 +96,7 @@ def solved(request: Request, *, console: Console, stop: Stop) -> Summary:
     """Solve a request while telling of it. Raises VideoMatteError."""
     stop.remedy = RESUME
     stop.folders |= {s.folder for s in (request.out, request.trimap_out, request.foreground) if s is not None}
+    let_idle_threads_sleep()
     from bridge.solve.run import solve
 
     from . import progress, remarks
@@ -102,6 +104,11 @@ def solved(request: Request, *, console: Console, stop: Stop) -> Summary:
     stop.check()
     with remarks.heard(console) as heard, progress.shown(silent=console.as_json) as bar:
         return solve(request, tell=Teller(console, stop, bar, heard.channels))
+
+
+def let_idle_threads_sleep() -> None:
+    """Tell OpenMP, before torch loads it, not to spin while waiting: reading, writing and other programs need the cores meanwhile."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 class Teller:
