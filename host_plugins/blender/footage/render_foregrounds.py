@@ -61,7 +61,7 @@ def camera(rng: np.random.Generator) -> None:
     lens.lens = float(rng.uniform(45, 105))
     if rng.random() < 0.5:
         lens.dof.use_dof, lens.dof.focus_distance = True, far * rng.uniform(0.85, 1.05)
-        lens.dof.aperture_fstop = float(rng.uniform(0.7, 4))
+        lens.dof.aperture_fstop = float(rng.uniform(1.4, 8))
 
 
 def light(rng: np.random.Generator, *, panoramas: list[Path]) -> None:

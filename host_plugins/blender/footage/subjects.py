@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 from mathutils import Vector, noise
 from strands import Ball, Floats, Style, directions, grow, hair_object, on_mesh, unit
-from surfaces import hair_material, sheer, surface
+from surfaces import bare_skin, hair_material, sheer, surface
 
 
 def solid(name: str, vertices: Floats, faces: list[tuple[int, ...]], *, material: bpy.types.Material) -> bpy.types.Object:
@@ -57,7 +57,7 @@ def head(rng: np.random.Generator, photographs: list[Path]) -> list[bpy.types.Ob
     skull = Ball((0, 0, 0.25), (0.30 * rng.uniform(0.9, 1.1), 0.36, 0.40 * rng.uniform(0.9, 1.1)))
     trunk = Ball((0, 0.05, -0.75), (0.62 * rng.uniform(0.85, 1.2), 0.32, 0.52))
     neck = Ball((0, 0.05, -0.2), (0.16, 0.17, 0.4))
-    skin, cloth = surface(rng, photographs=[]), surface(rng, photographs=photographs)
+    skin, cloth = bare_skin(rng) if rng.random() < 0.7 else surface(rng, photographs=[]), surface(rng, photographs=photographs)
     made = [lump(b, rough=0.08, rng=rng, material=m) for b, m in ((skull, skin), (neck, skin), (trunk, cloth))]
     length = float(rng.choice((0.12, 0.35, 0.6, 0.9)) * rng.uniform(0.8, 1.2))
     ways = directions(int(rng.integers(9000, 17000)), rng=rng)
@@ -186,4 +186,4 @@ def pieces(rng: np.random.Generator, photographs: list[Path]) -> list[bpy.types.
     return made
 
 
-SUBJECTS = ((head, 0.36), (creature, 0.30), (cloth, 0.10), (foliage, 0.16), (pieces, 0.08))
+SUBJECTS = ((head, 0.32), (creature, 0.26), (cloth, 0.14), (foliage, 0.20), (pieces, 0.08))

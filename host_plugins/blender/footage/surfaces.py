@@ -67,6 +67,13 @@ def surface(rng: np.random.Generator, *, photographs: list[Path]) -> bpy.types.M
     return material
 
 
+def bare_skin(rng: np.random.Generator) -> bpy.types.Material:
+    """Make skin from very dark to very pale."""
+    depth = rng.uniform()
+    tone = np.array((0.05, 0.022, 0.014)) * (1 - depth) + np.array((0.72, 0.45, 0.34)) * depth
+    return shaded("ShaderNodeBsdfPrincipled", Base_Color=(*map(float, tone), 1), Roughness=float(rng.uniform(0.35, 0.6)))[0]
+
+
 def hair_material(rng: np.random.Generator) -> bpy.types.Material:
     """Make hair of one colour, or of two from root to tip."""
     root = hair_colour(rng)
