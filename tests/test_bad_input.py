@@ -210,7 +210,8 @@ def test_a_file_too_large_for_the_disk_is_an_error_and_no_file(shot: Shot) -> No
 def test_a_full_disk_is_an_error_and_no_file(shot: Shot) -> None:
     disk = shot.folder / "disk"
     disk.mkdir()
-    script = 'mount -t tmpfs -o size=$(($(getconf PAGESIZE) * 2)) tmpfs "$1" || exit 99; shift; "$@"; status=$?; ls -A "$0" >&2; exit $status'
+    mount = 'mount -t tmpfs -o size=$(($(getconf PAGESIZE) * 2)) tmpfs "$1"'
+    script = f'{mount} || exit 99; shift; "$@"; status=$?; ls -A "$0" >&2; exit $status'
     command = [sys.executable, "-c", LAUNCH, "0", *map(str, solve(shot, out=disk / "m.####.exr"))]
     try:
         done = subprocess.run(["unshare", "-rm", "sh", "-c", script, disk, disk, *command], capture_output=True, text=True, timeout=120)

@@ -367,8 +367,9 @@ def test_running_out_of_memory_has_a_remedy(error: Exception, tmp_path: Path, mo
     assert "--profile draft" in known.remedy
 
 
-def test_a_reader_that_went_away_is_no_error(tmp_path: Path) -> None:
-    process = started("doctor", "--json", scratch=tmp_path / "scratch")
+@pytest.mark.parametrize("typed", [["doctor", "--json"], ["models"], ["--help"]])
+def test_a_reader_that_went_away_is_no_error(tmp_path: Path, typed: list[str]) -> None:
+    process = started(*typed, scratch=tmp_path / "scratch")
     assert process.stdout is not None
     process.stdout.close()
     assert process.stderr is not None

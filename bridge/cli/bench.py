@@ -24,6 +24,7 @@ from .interruption import Stop
 if TYPE_CHECKING:
     import resource
 
+PATIENCE = 4.0  # seconds; less than this process itself is given when it is asked to stop
 START = "import sys; from bridge.cli.main import main; sys.exit(main())"
 
 
@@ -56,6 +57,8 @@ def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
 
 def run(typed: argparse.Namespace, console: Console, stop: Stop) -> None:
     """Measure and print the table. Raises ResourceError when a solve fails."""
+    if not hasattr(os, "wait4"):
+        raise ResourceError("This system does not tell how much memory a process used.", remedy="Run the benchmark on Linux or macOS.")
     if typed.cores and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: max(1, typed.cores)])
     lengths, keys = (typed.memory, (0, -1)) if typed.memory else (typed.frames, (0,))
@@ -100,8 +103,7 @@ def _solved(command: list[str], stop: Stop) -> tuple[resource.struct_rusage, dic
                 stop.check()
                 time.sleep(0.02)
         except BaseException:
-            process.terminate()
-            process.wait()
+            _ended(process)
             raise
         process.returncode = os.waitstatus_to_exitcode(ended[1])
         said.seek(0)
@@ -112,11 +114,21 @@ def _solved(command: list[str], stop: Stop) -> tuple[resource.struct_rusage, dic
     return ended[2], last
 
 
+def _ended(process: subprocess.Popen[bytes]) -> None:
+    """End a solve, in peace if it can."""
+    process.terminate()
+    try:
+        process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 def _show(found: list[Measured], typed: argparse.Namespace, console: Console) -> None:
-    from .tables import show
+    from .tables import rendered
 
     titles = ("size", "frames", "keys", "unknown in the key", "frames/s", "wall s", "CPU s", "peak RSS")
-    show(titles, [_row(m) for m in found], title="EXR in to EXR out")
+    console.say(rendered(titles, [_row(m) for m in found], title="EXR in to EXR out"))
     if typed.memory and len(found) > 1:
         first, last = found[0], found[-1]
         console.say(f"{last.frames} frames need {last.peak / first.peak - 1:+.1%} of the memory of {first.frames}.")

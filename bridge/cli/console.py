@@ -61,6 +61,14 @@ class Console:
         said = "" if error.exit_status in (130, 143) else "error: "
         self.note(f"videomatte: {said}{sentence(error.message)}" + (f"\n  {error.remedy}" if error.remedy else ""))
 
+    def close(self) -> None:
+        """Let go of what is still on its way, so that the end of the process has nothing to stumble over."""
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                _silence(stream)
+
     def _out(self, text: str) -> None:
         with self._lock:
             _write(sys.stdout, text)

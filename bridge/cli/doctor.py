@@ -73,9 +73,9 @@ def run(_typed: argparse.Namespace, console: Console, stop: Stop) -> None:
         found.append(finding)
         console.data({**asdict(finding), "verdict": finding.verdict.value}) if console.as_json else None
     if not console.as_json:
-        from .tables import show
+        from .tables import rendered
 
-        show(("", "", "", "what it means"), [(f.subject, f.value, f.verdict.value, f.meaning) for f in found], left=4)
+        console.say(rendered(("", "", "", "what it means"), [(f.subject, f.value, f.verdict.value, f.meaning) for f in found], left=4))
     broken = [f for f in found if f.verdict is Verdict.BROKEN]
     if broken:
         raise ResourceError(f"A solve would not work here: {', '.join(f.subject for f in broken)}.", remedy=broken[0].meaning)

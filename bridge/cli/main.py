@@ -54,6 +54,8 @@ def _run(typed: list[str], stop: Stop) -> int:
             known = explained(error)
             console.fail(known)
             return known.exit_status
+        finally:
+            console.close()
         return 0
 
     return obeyed(work, stop=stop, said=console.fail)

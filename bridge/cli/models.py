@@ -41,10 +41,10 @@ def run(_typed: argparse.Namespace, console: Console, _stop: Stop) -> None:
         for model in found:
             console.data(asdict(model))
     else:
-        from .tables import show
+        from .tables import rendered
 
         titles = ("stage", "file", "size", "parameters", "sha256", "check", "steps trained", "licence")
-        show(titles, [_row(model) for model in found], title="Weights")
+        console.say(rendered(titles, [_row(model) for model in found], title="Weights"))
         console.say(f"  folder: {folder()}" + "".join(f"\n  model card: {card}" for card in cards()))
     for model in found:
         if model.problem:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
+
+from .console import Console
 
 STAGES = {"propagate": "Trimaps", "matte": "Mattes"}
 SECONDS_BETWEEN_LINES = 10.0
@@ -36,10 +38,10 @@ class Speed:
 
 
 class Lines:
-    """A line on stderr at most every ten seconds, and one at the end of each stage."""
+    """A line at most every ten seconds, and one at the end of each stage."""
 
-    def __init__(self) -> None:
-        self._speed, self._said = Speed(), time.monotonic()
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say, self._speed, self._said = say, Speed(), time.monotonic()
 
     def advance(self, stage: str, *, done: int, total: int) -> None:
         rate, left = self._speed.measure(stage, done=done, total=total)
@@ -49,14 +51,7 @@ class Lines:
         line = f"{STAGES[stage]} {done}/{total}"
         if rate is not None and left is not None:
             line += f", {rate:.2f} frames/s" + (f", {clock(left)} left" if done < total else "")
-        print(line, file=sys.stderr, flush=True)
-
-
-class Silence:
-    """Nothing: the console speaks to a program."""
-
-    def advance(self, stage: str, *, done: int, total: int) -> None:
-        return
+        self._say(line)
 
 
 def clock(seconds: float) -> str:
@@ -66,12 +61,10 @@ def clock(seconds: float) -> str:
 
 
 @contextmanager
-def shown(*, silent: bool = False) -> Iterator[Progress]:
-    """Show progress on stderr while inside."""
-    if silent:
-        yield Silence()
-    elif not sys.stderr.isatty():
-        yield Lines()
+def shown(console: Console) -> Iterator[Progress]:
+    """Show a person progress on stderr while inside."""
+    if console.as_json or not sys.stderr.isatty():
+        yield Lines(console.note)
     else:
         from .bars import bars
 

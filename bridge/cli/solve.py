@@ -102,7 +102,7 @@ def solved(request: Request, *, console: Console, stop: Stop) -> Summary:
     from . import progress, remarks
 
     stop.check()
-    with remarks.heard(console) as heard, progress.shown(silent=console.as_json) as bar:
+    with remarks.heard(console) as heard, progress.shown(console) as bar:
         return solve(request, tell=Teller(console, stop, bar, heard.channels))
 
 

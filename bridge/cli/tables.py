@@ -1,15 +1,16 @@
-"""Tables for a person, on stdout."""
+"""Tables for a person."""
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 
 WIDTH_OF_A_FILE = 120
 
 
-def show(titles: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "", left: int = 1) -> None:
-    """Print a table; the first `left` columns and texts without digits first are aligned left, numbers right."""
+def rendered(titles: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "", left: int = 1) -> str:
+    """Return a table as text, as wide as the terminal; after the first `left` columns those of numbers are aligned right."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -21,4 +22,6 @@ def show(titles: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "
         table.add_column(name, justify="right" if numbers else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    Console(file=sys.stdout, width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE).print(table)
+    text, terminal = io.StringIO(), sys.stdout.isatty()
+    Console(file=text, force_terminal=terminal, width=None if terminal else WIDTH_OF_A_FILE).print(table)
+    return "\n".join(line.rstrip() for line in text.getvalue().rstrip().splitlines())
