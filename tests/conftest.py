@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 LAUNCH = """
-import resource, signal, sys
+import pathlib, resource, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
-limit = int(sys.argv.pop(1))
+limit, ready = int(sys.argv.pop(1)), pathlib.Path(sys.argv.pop(1))
+from bridge.cli.main import main
+ready.touch()
 if limit:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-from bridge.cli.main import main
 sys.exit(main())
 """
 
@@ -59,11 +61,19 @@ def videomatte(capfd: pytest.CaptureFixture[str], tmp_path_factory: pytest.TempP
 
 
 def started(*typed: object, scratch: Path, most_bytes: int = 0) -> subprocess.Popen[str]:
-    """Start a command line in a process of its own, deaf to nothing, with its own scratch folder and, if wanted, a limit on file sizes."""
+    """Start a command line in a process of its own, deaf to no signal, with its own scratch folder and, if wanted, a limit on file sizes.
+
+    Returns when Python is up and the command begins.
+    """
     scratch.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, "TMPDIR": str(scratch), "XDG_STATE_HOME": str(scratch.parent / "state"), "OMP_NUM_THREADS": "2"}
-    command = [sys.executable, "-c", LAUNCH, str(most_bytes), *(str(word) for word in typed)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    ready = scratch.parent / "ready"
+    ready.unlink(missing_ok=True)
+    environment = {**os.environ, "TMPDIR": str(scratch), "XDG_STATE_HOME": str(scratch.parent / "state")}
+    command = [sys.executable, "-c", LAUNCH, str(most_bytes), str(ready), *(str(word) for word in typed)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    while process.poll() is None and not ready.exists():
+        time.sleep(0.002)
+    return process
 
 
 def ended(process: subprocess.Popen[str]) -> Ran:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     import resource
 
 PATIENCE = 4.0  # seconds; less than this process itself is given when it is asked to stop
-START = "import sys; from bridge.cli.main import main; sys.exit(main())"
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def measured(typed: argparse.Namespace, *, width: int, height: int, frames: int,
 
 def _command(plate: Sequence, trimap: Sequence, out: Path, typed: argparse.Namespace) -> list[str]:
     files = [str(plate), "--trimap", str(trimap), "--out", str(out)]
-    return [sys.executable, "-c", START, "solve", *files, "--profile", typed.profile, "--device", typed.device, "--json"]
+    return [sys.executable, "-m", "bridge.cli", "solve", *files, "--profile", typed.profile, "--device", typed.device, "--json"]
 
 
 def _solved(command: list[str], stop: Stop) -> tuple[resource.struct_rusage, dict[str, object]]:

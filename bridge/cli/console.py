@@ -17,7 +17,7 @@ class Console:
     def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
         self._lock = threading.Lock()
-        self._warned: set[str] = set()
+        self.warned: list[str] = []
 
     def say(self, text: str) -> None:
         """Tell a person a result, on stdout."""
@@ -41,9 +41,9 @@ class Console:
     def warn(self, text: str) -> None:
         """Warn, once for each sentence."""
         with self._lock:
-            if text in self._warned:
+            if text in self.warned:
                 return
-            self._warned.add(text)
+            self.warned.append(text)
         self.event("warning", message=text)
         self.note(f"videomatte: warning: {sentence(text)}")
 

@@ -138,7 +138,8 @@ def finish(summary: Summary, request: Request, console: Console) -> None:
     written = {"matte": request.out, "trimap": request.trimap_out, "foreground": request.foreground}
     files = {what: str(pattern) for what, pattern in written.items() if pattern is not None}
     rate = len(summary.solved) / summary.seconds if summary.seconds > 0 else 0.0
-    console.event("done", **vars(summary), frames_per_second=round(rate, 3), files=files)
+    facts = {**vars(summary), "warnings": console.warned, "frames_per_second": round(rate, 3), "files": files}
+    console.event("done", **facts)
     if summary.solved:
         kept = f", {counted(len(summary.kept))} kept" if summary.kept else ""
         console.say(f"{counted(len(summary.solved))} solved{kept}, {rate:.2f} frames/s")
