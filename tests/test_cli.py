@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from conftest import Ran, Videomatte, ended, started
 from shots import Shot, make_shot, read_exr, trimap, write_exr, write_png
 
 from bridge import exr
-from bridge.cli import arguments, failures, progress
+from bridge.cli import arguments, failures, interruption, progress
 from bridge.sequence import Sequence
 from bridge.wire import errors
 
@@ -280,6 +281,48 @@ def test_a_reader_that_went_away_is_no_error(tmp_path: Path, typed: list[str]) -
     assert process.stderr is not None
     assert (process.wait(60), process.stderr.read()) == (0, "")
     process.stderr.close()
+
+
+DEAF = """
+import signal, sys, threading, time, pathlib, os
+from bridge.cli import interruption
+folder = pathlib.Path(sys.argv[1])
+interruption.PATIENCE = 0.3
+def work():
+    stop.careful, stop.remedy = True, "Go on."
+    stop.folders.add(folder)
+    (folder / f".videomatte~host~{os.getpid()}~1.tmp").touch()
+    (folder / f".videomatte~host~{os.getpid() + 1}~1.tmp").touch()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(60)
+with interruption.heard(for_good=True) as stop:
+    sys.exit(interruption.obeyed(work, stop=stop, said=lambda e: print(e, flush=True)))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+def test_a_command_that_does_not_stop_in_time_is_ended_without_its_temporary_files(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", DEAF, str(tmp_path)], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stderr) == (143, "")
+    assert done.stdout == "Stopped: the process was asked to end.\n  Go on.\n"
+    (other,) = tmp_path.iterdir()
+    assert other.name.startswith(".videomatte~host~")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+def test_a_signal_that_was_ignored_stays_ignored() -> None:
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with interruption.heard(for_good=False) as stop:
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert stop.number is None
+            os.kill(os.getpid(), signal.SIGINT)
+            assert stop.number == signal.SIGINT
+            with pytest.raises(errors.InterruptedByUserError):
+                stop.check()
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_speed_is_measured_from_the_end_of_the_first_frame(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,8 @@ from bridge.wire.errors import InterruptedByUserError, TerminatedError, VideoMat
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 PATIENCE = 8.0  # seconds a command may take to stop at a safe place
 LOOK_EVERY = 0.05
+LONGEST_SAYING = 1.0  # seconds; a reader that does not read holds nobody up
+SHOW_CURSOR = b"\r\n\x1b[?25h"
 
 
 class Stop:
@@ -96,15 +98,23 @@ def obeyed(work: Callable[[], int], *, stop: Stop, said: Callable[[VideoMatteErr
 def _end(stop: Stop, said: Callable[[VideoMatteError], None]) -> None:
     """End the process here and now, without its temporary files."""
     error = stop.error()
-    said(error)
+    saying = threading.Thread(target=said, args=(error,), daemon=True)
+    saying.start()
+    saying.join(LONGEST_SAYING)
     for path in stop.unfinished():
         with suppress(OSError):
             path.unlink()
     _sweep_scratch()
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
+    if not saying.is_alive():
+        _leave_the_terminal()
     os._exit(error.exit_status)
+
+
+def _leave_the_terminal() -> None:
+    """Show the cursor that a progress bar hid."""
+    with suppress(OSError, ValueError):
+        if sys.stderr.isatty():
+            os.write(sys.stderr.fileno(), SHOW_CURSOR)
 
 
 def _sweep_scratch() -> None:
