@@ -11,15 +11,16 @@ def box(values: Tensor, radius: int) -> Tensor:
     """Return the mean over a square of 2·radius + 1 pixels, the border replicated; values: N×C×H×W."""
     if radius == 0:
         return values
+    values = values.contiguous(memory_format=torch.channels_last)
     across = F.avg_pool2d(F.pad(values, (radius, radius, 0, 0), "replicate"), (1, 2 * radius + 1), 1)
     return F.avg_pool2d(F.pad(across, (0, 0, radius, radius), "replicate"), (2 * radius + 1, 1), 1)
 
 
-def guided(guide: Tensor, values: Tensor, weight: Tensor, *, radius: int, ease: float) -> Tensor:
-    """Fit `values` as a local linear function of the guide and return the fit, N×1×H×W.
+def guided_plane(guide: Tensor, values: Tensor, weight: Tensor, *, radius: int, ease: float) -> Tensor:
+    """Fit `values` as a local linear function of the guide; return slope 3 and offset 1, N×4×H×W: the fit is slope · guide + offset.
 
     guide: N×3×H×W; values, weight: N×1×H×W, weight > 0 says how far each value is trusted; ease: added to the guide's variances.
-    Guided image filtering, He, Sun and Tang 2010, as weighted least squares.
+    Guided image filtering, He, Sun and Tang 2010, as weighted least squares; the plane may be read on a finer grid (He and Sun 2015).
     """
     products = torch.stack([guide[:, i] * guide[:, j] for i in range(3) for j in range(i, 3)], 1)
     sums = box(torch.cat([weight, weight * values, weight * guide, weight * products, weight * values * guide], 1), radius)
@@ -28,8 +29,7 @@ def guided(guide: Tensor, values: Tensor, weight: Tensor, *, radius: int, ease: 
     squares = torch.stack([middle[:, i] * middle[:, j] for i in range(3) for j in range(i, 3)], 1)
     slope = _solve_symmetric(means[:, 4:10] - squares, means[:, 10:13] - centre * middle, ease)
     offset = centre - (slope * middle).sum(1, keepdim=True)
-    plane = box(torch.cat([slope, offset], 1), radius)
-    return (plane[:, :3] * guide).sum(1, keepdim=True) + plane[:, 3:]
+    return box(torch.cat([slope, offset], 1), radius)
 
 
 def _solve_symmetric(matrix: Tensor, right: Tensor, ease: float) -> Tensor:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from .prior import colour_prior, distances
 
@@ -41,6 +44,21 @@ def matting_inputs(view: Tensor, colours: Tensor, classes: Tensor, *, linear: Te
     """
     prior = colour_prior(colours, classes, linear=linear, step=step)
     known = torch.cat([(classes == k).float() for k in range(3)], 1)
-    near = [torch.log1p(d) / torch.log1p(torch.tensor(DISTANCE_LIMIT)) for d in distances(classes, limit=DISTANCE_LIMIT)]
-    pairs = [encoded(prior.foreground, linear), encoded(prior.background, linear)]
+    near = [torch.log1p(d) / math.log1p(DISTANCE_LIMIT) for d in _distances(classes, step=step)]
+    pairs = [_shown(view, side, classes, linear) for side in (prior.foreground, prior.background)]
     return torch.cat([view, known, *near, prior.alpha, *pairs, prior.confidence, prior.separation], 1)
+
+
+def _distances(classes: Tensor, *, step: int) -> list[Tensor]:
+    """Return N×1×H×W distances to certain background and foreground; with a step measured on every so manieth pixel and enlarged."""
+    found = distances(classes[..., ::step, ::step], limit=DISTANCE_LIMIT / step)
+    return [d if step == 1 else step * F.interpolate(d, size=classes.shape[-2:], mode="bilinear") for d in found]
+
+
+def _shown(view: Tensor, colours: Tensor, classes: Tensor, linear: Tensor | bool) -> Tensor:
+    """Return colours of the mixing domain as the view shows them where the trimap is unknown, the view itself elsewhere."""
+    frame, row, column = (classes[:, 0] == 1).nonzero(as_tuple=True)
+    shown = view.clone()
+    light = linear if isinstance(linear, bool) else linear[frame]
+    shown[frame, :, row, column] = encoded(colours[frame, :, row, column][..., None, None], light)[..., 0, 0]
+    return shown
