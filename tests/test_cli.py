@@ -296,7 +296,7 @@ def work():
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(60)
 with interruption.heard(for_good=True) as stop:
-    sys.exit(interruption.obeyed(work, stop=stop, said=lambda e: print(e, flush=True)))
+    sys.exit(interruption.obeyed(work, stop=stop, said=lambda e: print(e, flush=True), notice=lambda: print('Heard.')))
 """
 
 
@@ -304,7 +304,7 @@ with interruption.heard(for_good=True) as stop:
 def test_a_command_that_does_not_stop_in_time_is_ended_without_its_temporary_files(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", DEAF, str(tmp_path)], capture_output=True, text=True, timeout=30)
     assert (done.returncode, done.stderr) == (143, "")
-    assert done.stdout == "Stopped: the process was asked to end.\n  Go on.\n"
+    assert done.stdout == "Heard.\nStopped: the process was asked to end.\n  Go on.\n"
     (other,) = tmp_path.iterdir()
     assert other.name.startswith(".videomatte~host~")
 

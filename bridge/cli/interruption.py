@@ -83,15 +83,22 @@ def heard(*, for_good: bool) -> Iterator[Stop]:
                 signal.signal(number, handler)
 
 
-def obeyed(work: Callable[[], int], *, stop: Stop, said: Callable[[VideoMatteError], None]) -> int:
-    """Return the exit status of `work`, done in a thread of its own; say it and end the process when it does not stop in time."""
+def obeyed(work: Callable[[], int], *, stop: Stop, said: Callable[[VideoMatteError], None], notice: Callable[[], None]) -> int:
+    """Return the exit status of `work`, done in a thread of its own; end the process when it does not stop in time.
+
+    `notice` is called once when a command that is asked to stop has something to finish first; `said` before the process is ended.
+    """
     status: list[int] = []
+    noticed = False
     thread = threading.Thread(target=lambda: status.append(work()), name="command", daemon=True)
     thread.start()
     while thread.is_alive():
         thread.join(LOOK_EVERY)
         if thread.is_alive() and stop.due():
             _end(stop, said)
+        if stop.number is not None and not noticed:
+            noticed = True
+            notice()
     return status[0] if status else 1
 
 

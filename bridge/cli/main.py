@@ -58,4 +58,4 @@ def _run(typed: list[str], stop: Stop) -> int:
             console.close()
         return 0
 
-    return obeyed(work, stop=stop, said=console.fail)
+    return obeyed(work, stop=stop, said=console.fail, notice=lambda: console.note("Stopping: what is in work is finished first."))

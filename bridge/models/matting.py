@@ -78,9 +78,7 @@ class MattingNetwork(nn.Module):
         m16, _ = self._fused(self.align16, self.fuse16, [self.slim16(f.s16) for f in (before, centre, after)])
         m8, shifts = self._fused(self.align8, self.fuse8, [self.slim8(f.s8) for f in (before, centre, after)])
         b4, c4, a4 = (self.slim4(f.s4) for f in (before, centre, after))
-        warped = [
-            sample(m, 2.0 * F.interpolate(s, scale_factor=2.0, mode="bilinear")).to(m.dtype) for m, s in zip((b4, a4), shifts, strict=True)
-        ]
+        warped = [_warped(m, shift) for m, shift in zip((b4, a4), shifts, strict=True)]
         m4 = self.fuse4(warped[0], c4, warped[1])
         x = self.fuse32(before.s32, centre.s32, after.s32)
         x = self.up16(x, torch.cat([m16, centre.s16], 1))
@@ -115,6 +113,12 @@ class MattingNetwork(nn.Module):
         before, centre, after = (Features(*(m[:, i : i + t - 2].flatten(0, 1) for m in maps)) for i in range(3))
         alpha = self.refine(inputs[:, 1:-1].flatten(0, 1), self.fuse(before, centre, after))
         return alpha.unflatten(0, (n, t - 2))
+
+
+def _warped(maps: Tensor, shift: Tensor) -> Tensor:
+    """Move a map by a shift found at half its resolution, N×2×(H/2)×(W/2), in that resolution's pixels."""
+    finer = 2.0 * F.interpolate(shift, scale_factor=2.0, mode="bilinear")
+    return sample(maps, finer).to(maps.dtype).contiguous(memory_format=torch.channels_last)
 
 
 def corrected(prior_alpha: Tensor, change: Tensor) -> Tensor:

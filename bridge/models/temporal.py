@@ -82,6 +82,7 @@ class Alignment(nn.Module):
         offset, weight = REACH * torch.tanh(offset / REACH), torch.sigmoid(weight)
         assert self.gather.bias is not None
         aligned = deformable_convolution(neighbour, offset, weight, self.gather.weight, self.gather.bias, groups=self.groups)
+        aligned = aligned.to(centre.dtype).contiguous(memory_format=torch.channels_last)
         per_tap = offset.view(n, -1, 2, h, w)
         share = weight.unsqueeze(2)
         return aligned, (per_tap * share).sum(1) / share.sum(1).clamp(min=1e-4)
