@@ -176,9 +176,9 @@ def _finished(colours: Tensor, classes: Tensor, linear: Tensor, field: Tensor, *
     certain = (classes == FOREGROUND).float()
 
     def landed(into: Tensor, values: Tensor) -> Tensor:
-        last = into.permute(0, 2, 3, 1).reshape(-1, into.shape[1]).clone()
-        last[pixels.place] = values if values.ndim == 2 else values[:, None]
-        return last.view(into.shape[0], *into.shape[2:], -1).permute(0, 3, 1, 2)
+        result = into.clone()
+        result[pixels.frame, :, pixels.row, pixels.column] = values.view(len(values), -1)
+        return result
 
     return Prior(
         landed(certain, alpha),

@@ -14,6 +14,7 @@ RINGS = ((0.0, 1, 0), (8.0, 3, 2), (30.0, 4, 3))  # radius in full-resolution pi
 GROWTH = 14  # a known pixel lends its class to alike unknown ones so near, in full-resolution pixels
 GROWTH_STRIDE = 2  # every second pixel is asked
 ALIKE = 14.0 / 255.0  # perceptual colour distance
+AT_ONCE = 4096  # pixels whose pairs are tried together
 LUMA = (0.2126, 0.7152, 0.0722)  # Rec.709
 
 
@@ -76,18 +77,27 @@ def best_pairs(pixels: Pixels, colours: Tensor, weight: Tensor, foreground: list
     nearest candidate's, plus a term against pairs that are hardly apart (after Gastal and Oliveira 2010, He et al. 2011).
     """
     near_f, near_b = (gather_candidates(pixels, levels, step=step) for levels in (foreground, background))
-    here = colours[pixels.place]
+    here, scale = colours[pixels.place], weight.square()[:, None, None]
+    far_f, far_b = _relative(pixels, near_f), _relative(pixels, near_b)
+    parts = (x.split(AT_ONCE) for x in (near_f, near_b, here, scale, far_f, far_b))
+    return Pairs(*(torch.cat(rows) for rows in zip(*(_best(colours, *part) for part in zip(*parts, strict=True)), strict=True)))
+
+
+def _best(
+    colours: Tensor, near_f: Tensor, near_b: Tensor, here: Tensor, scale: Tensor, far_f: Tensor, far_b: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return foreground, background, alpha and error of the cheapest pair of each pixel, for so many that all pairs stay in the cache."""
     f, b = (colours[near] - here[:, None] for near in (near_f, near_b))
     ff, bb, fb = (f * f).sum(-1)[:, :, None], (b * b).sum(-1)[:, None], f @ b.transpose(1, 2)
-    apart = (ff + bb - 2.0 * fb).clamp(min=0.0) * weight.square()[:, None, None]
-    alpha, squared = _projected(bb * weight.square()[:, None, None], fb * weight.square()[:, None, None], apart)
-    cost = squared.sqrt() * 255.0 + 0.6 * (_relative(pixels, near_f)[:, :, None] + _relative(pixels, near_b)[:, None])
-    cost = cost + 2.0 / (5.0 * apart.sqrt() + 0.1)
+    apart = (ff + bb - 2.0 * fb).clamp_(min=0.0).mul_(scale)
+    alpha, squared = _projected(bb * scale, fb * scale, apart)
+    cost = squared.sqrt().mul_(255.0).add_(0.6 * far_f[:, :, None]).add_(0.6 * far_b[:, None])
+    cost += 2.0 / (5.0 * apart.sqrt() + 0.1)
     best = cost.flatten(1).argmin(1, keepdim=True)
     count = near_b.shape[1]
     pick = [near.gather(1, which)[:, 0] for near, which in ((near_f, best // count), (near_b, best % count))]
     chosen = [t.flatten(1).gather(1, best)[:, 0] for t in (alpha, squared)]
-    return Pairs(colours[pick[0]], colours[pick[1]], chosen[0], chosen[1].sqrt())
+    return colours[pick[0]], colours[pick[1]], chosen[0], chosen[1].sqrt()
 
 
 def grown(foreground: Tensor, background: Tensor, colours: Tensor, weight: Tensor, *, step: int) -> tuple[Tensor, Tensor]:

@@ -45,13 +45,13 @@ def deformable_convolution(
     out_channels = weight.shape[0]
     kernel = torch.tensor([(ky, kx) for ky in (-1.0, 0.0, 1.0) for kx in (-1.0, 0.0, 1.0)], device=x.device)
     offset = offset.float().view(n * groups, TAPS, 2, h, w) + kernel.view(1, TAPS, 2, 1, 1)
-    modulation = modulation.float().view(n * groups, 1, TAPS, h, w)
+    modulation = modulation.to(x.dtype).view(n * groups, 1, TAPS, h, w)
     maps = x.reshape(n * groups, c // groups, h, w)
     taps = weight.view(out_channels, c, TAPS)
     total: Tensor | None = None
     for k in range(0, TAPS, taps_at_once):
-        read = sample(maps, offset[:, k : k + taps_at_once].flatten(1, 2)).view(n * groups, c // groups, -1, h, w)
-        read = (read * modulation[:, :, k : k + taps_at_once]).view(n, -1, h, w).to(weight.dtype)
+        read = sample(maps, offset[:, k : k + taps_at_once].flatten(1, 2)).to(x.dtype).view(n * groups, c // groups, -1, h, w)
+        read = (read * modulation[:, :, k : k + taps_at_once]).view(n, -1, h, w)
         part = F.conv2d(read, taps[:, :, k : k + taps_at_once].reshape(out_channels, -1, 1, 1))
         total = part if total is None else total + part
     assert total is not None
