@@ -155,22 +155,22 @@ Written by `{command}`. Weights: {steps}.
 
 ## Generated clips that training never saw
 
-{clips} clips of {frames} frames, {size}×{size}; unseen seeds, and for half of them families (leaves, lace) that were never trained on. One trimap on the
-first frame unless the row says otherwise. Whole frame: SAD in thousands a frame, MSE × 1000, dtSSD a pair of frames.
+{clips} clips of {frames} frames, {size}×{size}; unseen seeds, and for half of them families (leaves, lace) that were never trained on.
+One trimap on the first frame unless the row says otherwise. Whole frame: SAD in thousands a frame, MSE × 1000, dtSSD a pair of frames.
 
 {methods}
 
 {trimaps}
 
-Agreement is the share of pixels with the class that the painted trimap of that frame has. Wrongly certain: called background or foreground
-although alpha is more than 0.05 away from it.
+Agreement is the share of pixels with the class that the painted trimap of that frame has. Wrongly certain: called background or
+foreground although alpha is more than 0.05 away from it.
 
 A clean scene that stands still changes by {flicker:.3f}/255 a frame where it is unknown.
 
 ## Photographs
 
-Ten photographs of alphamatting.com (Rhemann et al. 2009), trimap1, unknown region, SAD in thousands; used for judging alone, never for training.
-For comparison, pymatting 1.1.16: closed-form 2.94 / 0.0153, shared matting 2.40 / 0.0070.
+Ten photographs of alphamatting.com (Rhemann et al. 2009), trimap1, unknown region, SAD in thousands; used for
+judging alone, never for training. For comparison, pymatting 1.1.16: closed-form 2.94 / 0.0153, shared matting 2.40 / 0.0070.
 
 {photographs}
 """

@@ -70,6 +70,7 @@ def solve(request: Request, *, tell: Tell) -> Summary:
         tell(Began(solving.wanted, kept, tuple(solving.keys), solving.missing, engine.device, engine.precision, solving.plates.space.name))
         if todo:
             prepare(engine)
+            exr.set_threads(max(1, engine.threads // 2))
             networks = load_networks(engine.torch_device)
             _propagate(solving, networks, trimaps, scratch, todo, tell)
             _matte(solving, networks, trimaps, todo, tell)
