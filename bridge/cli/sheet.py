@@ -56,7 +56,7 @@ def _column(request: Request, plates: Plates, frame: int, *, alpha: Floats, true
         foreground = plates.transform.view(exr.read_plate(request.foreground.path(frame)).rgb)
     return Column(
         f"{frame} key" if key else str(frame),
-        plates.read(frame, mixing=False).view,
+        plates.transform.view(plates.read(frame).rgb),
         alpha,
         key_trimap=_values(request.trimap, plates, frame) if key else None,
         trimap=trimap,

@@ -32,7 +32,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Prepared:
-    """A frame ready for the network: its plate, its region, inputs 1×C×H×W and solved classes 1×1×H×W of the region."""
+    """A frame ready for the network: its plate and trimap, its region, inputs 1×C×H×W and solved classes 1×1×H×W of the region."""
 
     plate: Plate
     classes: Classes
@@ -40,6 +40,14 @@ class Prepared:
     inputs: Tensor
     solved: Tensor
     small: Tensor
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What is kept of a frame for its neighbours."""
+
+    region: Window
+    features: Features
 
 
 class Matter:
@@ -51,28 +59,32 @@ class Matter:
 
     def mattes(self, wanted: Sequence[int], *, present: Collection[int]) -> Iterator[tuple[Plate, Floats]]:
         """Yield plate and alpha (H×W float32 on its data window) of each wanted frame, ascending."""
-        order = sorted(with_neighbours(wanted, present))
-        kept: dict[int, tuple[Prepared, Features]] = {}
-        queue = ahead(order, self.prepare, depth=1)
-        for frame in sorted(wanted):
+        to_solve = frozenset(wanted)
+        waiting: dict[int, Prepared] = {}
+        encoded: dict[int, Encoded] = {}
+        frames = ahead(sorted(with_neighbours(wanted, present)), self.prepare, depth=1)
+        for frame in sorted(to_solve):
             before, after = neighbours(frame, present)
             with torch.inference_mode(), self._engine.autocast:
-                while after not in kept:
-                    prepared = next(queue)
-                    kept[prepared.plate.frame] = prepared, self._network.encode(prepared.small)
-                for old in [f for f in kept if f < before]:
-                    del kept[old]
-                alpha = self._solve(kept[frame][0], *((kept[f][0].region, kept[f][1]) for f in (before, frame, after)))
-            yield kept[frame][0].plate, alpha
+                while after not in encoded:
+                    prepared = next(frames)
+                    number = prepared.plate.frame
+                    encoded[number] = Encoded(prepared.region, self._network.encode(prepared.small))
+                    if number in to_solve:
+                        waiting[number] = prepared
+                encoded = {f: e for f, e in encoded.items() if f >= before}
+                centre = waiting.pop(frame)
+                alpha = self._solve(centre, *(encoded[f] for f in (before, frame, after)))
+            yield centre.plate, alpha
 
     def prepare(self, frame: int) -> Prepared:
         """Read a frame and compute what the network is shown."""
         plate, classes = self._plates.read(frame), self._trimaps(frame)
-        assert plate.mixing is not None
+        colours = self._plates.transform
         times, display = self._profile.reduction, self._plates.display
         region = plate.window.snapped(COARSEST * times, origin=(display.x0, display.y0))
         with torch.inference_mode():
-            view, mixing = (shrunk(self._extended(x, plate.window, region), times) for x in (plate.view, plate.mixing))
+            view, mixing = (shrunk(self._extended(seen(plate.rgb), plate.window, region), times) for seen in (colours.view, colours.mixing))
             solved = shrunk_classes(self._extended(classes[..., None], plate.window, region), times)
             step = 2 if plate.window.width * plate.window.height > self._profile.prior_step_above else 1
             inputs = matting_inputs(view, mixing, solved, linear=self._plates.linear, step=step)
@@ -85,9 +97,9 @@ class Matter:
         tensor = torch.from_numpy(np.pad(array, sides, mode="edge")).to(self._engine.torch_device)
         return tensor.permute(2, 0, 1)[None].contiguous()
 
-    def _solve(self, centre: Prepared, *frames: tuple[Window, Features]) -> Floats:
+    def _solve(self, centre: Prepared, *frames: Encoded) -> Floats:
         scale = self._profile.reduction
-        moved = [aligned(features, of=region, into=centre.region, scale=scale) for region, features in frames]
+        moved = [aligned(e.features, of=e.region, into=centre.region, scale=scale) for e in frames]
         context = self._network.fuse(*moved)
         alpha = exact_where_certain(self.refined(centre.inputs, context, centre.solved), centre.solved)
         if scale > 1:

@@ -22,17 +22,11 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Plate:
-    """One frame of the plate, on its own data window.
-
-    rgb: H×W×3 float16 or float32, the plate's own numbers; view: H×W×3 float32, 0..1; mixing: H×W×3 float32, the domain in which
-    foreground and background were mixed.
-    """
+    """One frame of the plate on its own data window. rgb: H×W×3 float16 or float32, the plate's own numbers, unclipped."""
 
     frame: int
     header: exr.Header
     rgb: NDArray[Any]
-    view: Floats
-    mixing: Floats | None
 
     @property
     def window(self) -> Window:
@@ -67,17 +61,15 @@ class Plates:
         self._check(header, frame)
         return header
 
-    def read(self, frame: int, *, mixing: bool = True) -> Plate:
-        """Read and decode a frame; `mixing` False leaves out what only stage 2 needs. Raises ImageError, WindowError."""
-        path = self.sequence.path(frame)
+    def read(self, frame: int) -> Plate:
+        """Read and decode a frame. Raises ImageError, WindowError."""
         try:
-            plate = exr.read_plate(path, view=self.view_name, layer=self.layer)
+            plate = exr.read_plate(self.sequence.path(frame), view=self.view_name, layer=self.layer)
         except VideoMatteError as error:
             error.frame = frame
             raise
         self._check(plate.header, frame)
-        rgb = plate.rgb
-        return Plate(frame, plate.header, rgb, self.transform.view(rgb), self.transform.mixing(rgb) if mixing else None)
+        return Plate(frame, plate.header, plate.rgb)
 
     def digest(self, frame: int) -> str:
         """Return the digest of a plate file's bytes, read once. Raises ImageError."""

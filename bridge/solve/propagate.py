@@ -81,7 +81,7 @@ class Propagator:
     def _pass(self, order: Sequence[int], references: list[Memory], start: int) -> Iterator[tuple[Working, Tensor]]:
         """Walk frames in order; yield each with its probabilities 1×3×H×W, padding included. Every Nth from `start` is remembered."""
         memory: deque[Memory] = deque(maxlen=MEMORY_KEPT)
-        frames = ahead(order, lambda f: self._working(self._plates.read(f, mixing=False)))
+        frames = ahead(order, lambda f: self._working(self._plates.read(f)))
         for working in frames:
             with self._engine.autocast:
                 frame = self._network.encode(working.view, place=working.place)
@@ -92,7 +92,7 @@ class Propagator:
             yield working, probabilities
 
     def _key_memory(self, frame: int) -> Memory:
-        working, classes = self._working(self._plates.read(frame, mixing=False)), self._trimaps(frame)
+        working, classes = self._working(self._plates.read(frame)), self._trimaps(frame)
         shares = np.stack([(classes == k).astype(np.float32) for k in range(3)], -1)
         probabilities = self._padded(resized(shares, width=working.size[1], height=working.size[0]))
         with self._engine.autocast:
@@ -103,7 +103,7 @@ class Propagator:
         long_side = max(display.size)
         scale = min(1.0, self._profile.working_side / long_side)
         height, width = (max(1, round(side * scale)) for side in (window.height, window.width))
-        view = self._padded(resized(plate.view, width=width, height=height))
+        view = self._padded(resized(self._plates.transform.view(plate.rgb), width=width, height=height))
         h, w = (side // STRIDE for side in view.shape[-2:])
         origin = ((window.x0 - display.x0) * scale, (window.y0 - display.y0) * scale)
         place = token_places(h, w, long_side=long_side * scale, origin=origin, device=view.device)
