@@ -1,0 +1,147 @@
+"""Training: losses by hand, checkpoints that resume exactly, weights that are shipped as they were learned."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from bridge.models.matting import MattingNetwork
+from bridge.models.propagation import PropagationNetwork
+from bridge.training import checkpoint, losses
+from bridge.training.export import export
+from bridge.training.loop import Plan, optimizer_for, rate_at, train
+from bridge.training.stages import MattingLessons, Setting, propagation_step, rolled_out
+
+SETTING = Setting(batch=1, size=64, footage=None, device=torch.device("cpu"), precision=torch.float32)
+
+
+def test_alpha_loss_is_the_mean_error_where_it_is_unknown() -> None:
+    predicted, truth = torch.tensor([[[[0.5, 0.0]]]]), torch.tensor([[[[0.0, 1.0]]]])
+    assert losses.alpha_loss(predicted, truth, torch.tensor([[[[1.0, 0.0]]]])).item() == pytest.approx(0.5, abs=1e-4)
+
+
+def test_temporal_loss_forgives_a_constant_error() -> None:
+    truth = torch.rand(1, 3, 1, 4, 4)
+    ones = torch.ones_like(truth)
+    assert losses.temporal_loss(truth + 0.2, truth, ones).item() == pytest.approx(0.0, abs=1e-6)
+    assert losses.temporal_loss(truth * torch.tensor([1.0, 0.0, 1.0]).view(1, 3, 1, 1, 1), truth, ones).item() > 0.1
+
+
+def test_laplacian_loss_is_zero_only_for_the_truth() -> None:
+    truth = torch.rand(1, 1, 32, 32)
+    ones = torch.ones_like(truth)
+    assert losses.laplacian_loss(truth, truth, ones).item() == 0.0
+    assert losses.laplacian_loss(torch.rand(1, 1, 32, 32), truth, ones).item() > 0.01
+
+
+def test_false_certainty_counts_the_opposite_class_alone() -> None:
+    classes = torch.tensor([[[0, 1, 2]]])
+    sure = torch.full((1, 3, 1, 3), -20.0)
+    sure[0, 2, 0, 0], sure[0, 0, 0, 1], sure[0, 2, 0, 2] = 20.0, 20.0, 20.0
+    assert losses.false_certainty(sure, classes).item() == pytest.approx(1 / 3, abs=1e-4)
+
+
+def test_the_rate_warms_up_stays_and_falls() -> None:
+    plan = Plan(minutes=1, rate=1.0, warm_up=10, decay_share=0.5)
+    assert rate_at(plan, step=0, share=0.0) == pytest.approx(0.1)
+    assert rate_at(plan, step=50, share=0.4) == pytest.approx(1.0)
+    assert rate_at(plan, step=50, share=1.0) == pytest.approx(0.02)
+
+
+def learned(
+    network: nn.Module, steps: range, optimizer: torch.optim.Optimizer, average: checkpoint.Average, lessons: MattingLessons
+) -> Tensor:
+    for step in steps:
+        loss, _ = lessons.step(network, step=step, seed=1, setting=SETTING)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        average.update(network, step)
+    return torch.cat([p.detach().flatten() for p in network.parameters()])
+
+
+def test_a_resumed_run_goes_on_exactly(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = MattingNetwork().train()
+    optimizer, average = optimizer_for(network), checkpoint.Average(network)
+    learned(network, range(2), optimizer, average, MattingLessons())
+    checkpoint.save(tmp_path, network=network, average=average, optimizer=optimizer, state={"step": 2})
+    straight = learned(network, range(2, 4), optimizer, average, MattingLessons())
+    torch.manual_seed(99)
+    other = MattingNetwork().train()
+    again, kept = optimizer_for(other), checkpoint.Average(other)
+    assert checkpoint.load(tmp_path, network=other, average=kept, optimizer=again)["step"] == 2
+    resumed = learned(other, range(2, 4), again, kept, MattingLessons())
+    assert (straight - resumed).abs().max() < 1e-6
+    assert all(torch.allclose(average.state[k], kept.state[k], atol=1e-6) for k in average.state)
+
+
+def test_only_the_last_checkpoint_stays_and_a_half_written_one_is_never_it(tmp_path: Path) -> None:
+    network = nn.Linear(2, 2)
+    optimizer, average = optimizer_for(network), checkpoint.Average(network)
+    for step in (1, 2):
+        checkpoint.save(tmp_path, network=network, average=average, optimizer=optimizer, state={"step": step})
+    (tmp_path / ".step-00000003.tmp").mkdir()
+    assert [p.name for p in tmp_path.glob("step-*")] == ["step-00000002"]
+    assert checkpoint.load(tmp_path, network=network, average=average, optimizer=optimizer)["step"] == 2
+
+
+def test_training_stops_on_time_saves_and_judges(tmp_path: Path) -> None:
+    network, shadow = nn.Linear(3, 1), nn.Linear(3, 1)
+
+    def step(network: nn.Module, *, step: int, seed: int, setting: Setting) -> tuple[Tensor, dict[str, float]]:
+        return network(torch.ones(1, 3)).square().sum(), {"step": float(step + seed)}
+
+    train(
+        network,
+        step,
+        plan=Plan(minutes=0.005),
+        setting=SETTING,
+        folder=tmp_path,
+        resume=False,
+        judge=lambda n: {"out": float(n(torch.ones(1, 3)))},
+        shadow=shadow,
+    )
+    judged = json.loads((tmp_path / "judged.jsonl").read_text().splitlines()[-1])
+    assert judged["step"] > 3
+    assert {"step", "elapsed_s", "out"} == set(judged)
+    assert (tmp_path / checkpoint.LATEST).exists()
+
+
+def test_exported_weights_are_the_average_in_half_precision(tmp_path: Path) -> None:
+    network = PropagationNetwork()
+    average = checkpoint.Average(network)
+    average.state = {k: v + 1.0 for k, v in average.state.items()}
+    state = {"step": 5, "elapsed_s": 60.0, "seed": 3}
+    checkpoint.save(tmp_path / "run", network=network, average=average, optimizer=optimizer_for(network), state=state)
+    (tmp_path / "weights").mkdir()
+    entry = export(tmp_path / "run", stage="propagation", weights=tmp_path / "weights")
+    data = (tmp_path / "weights" / entry["file"]).read_bytes()
+    assert entry["sha256"] == hashlib.sha256(data).hexdigest()
+    shipped = load_file(tmp_path / "weights" / entry["file"])
+    assert torch.allclose(shipped["key.weight"].float(), average.state["key.weight"], atol=2e-3)
+    assert json.loads((tmp_path / "weights" / "manifest.json").read_text())["propagation"]["steps"] == 5
+
+
+def test_one_step_of_stage_one_gives_every_part_a_gradient() -> None:
+    torch.manual_seed(0)
+    network = PropagationNetwork().train()
+    torch.nn.init.normal_(network.head.weight, std=0.1)
+    loss, terms = propagation_step(network, step=0, seed=1, setting=SETTING)
+    loss.backward()
+    assert {"classes", "false", "agreement"} <= set(terms)
+    assert [n for n, p in network.named_parameters() if p.grad is None] == []
+
+
+def test_a_roll_out_solves_every_frame_but_the_keys() -> None:
+    view, classes = torch.rand(1, 4, 3, 64, 64), torch.randint(0, 3, (1, 4, 1, 64, 64))
+    with torch.no_grad():
+        logits, targets = rolled_out(PropagationNetwork().eval(), view, classes, keys=[1])
+    assert targets == [0, 2, 3]
+    assert logits.shape == (1, 3, 3, 64, 64)
