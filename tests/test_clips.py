@@ -11,8 +11,9 @@ import torch
 
 from bridge.training import trimaps
 from bridge.training.clips import HELD_OUT_SEED, Clips, held_out_clips, make_clips
-from bridge.training.footage import Footage, filled, save_pack, texture
+from bridge.training.footage import Footage, filled, save_pack
 from bridge.training.foregrounds import FAMILIES, HELD_OUT, SHARES
+from bridge.training.textures import still
 
 
 def clips(seed: int = 1, **choices: object) -> Clips:
@@ -102,7 +103,7 @@ def test_a_pack_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert np.array_equal(footage.cutouts[0], layer)
     made = clips(footage=footage, families=["cutout"])
     assert torch.isfinite(made.plate).all()
-    assert texture(np.random.default_rng(1), 32, footage).shape == (32, 32, 3)
+    assert still(np.random.default_rng(1), (32, 32), footage).shown.shape == (1, 32, 32, 3)
 
 
 def test_colour_is_filled_from_what_is_near() -> None:

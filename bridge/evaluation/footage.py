@@ -17,33 +17,49 @@ from bridge import exr
 from bridge.imaging.resample import resized
 from bridge.imaging.spaces import LINEAR_REC709
 from bridge.imaging.view import ViewTransform
-from bridge.training.footage import Bytes, filled, save_pack, video_frames
+from bridge.training.footage import Bytes, coded_light, filled, save_pack, video_frames, video_run
 from bridge.wire.errors import ImageError
 
 LONG_SIDE = 1024
 CUTOUT_SIDE = 512
+RUN, RUN_HEIGHT = 24, 320
 Floats = NDArray[np.float32]
 
 
 def photographs(data: Path) -> Iterator[Bytes]:
-    """Yield backgrounds, panoramas at two exposures, and frames of the clips, H×W×3 uint8, display-referred."""
+    """Yield backgrounds and frames of the clips, H×W×3 uint8, display-referred."""
     for path in sorted((data / "backgrounds").glob("*.jp*g")) + sorted((data / "backgrounds").glob("*.png")):
         yield _eight(_fitted(exr.read_plate(path).rgb.astype(np.float32), LONG_SIDE))
-    transform = ViewTransform(LINEAR_REC709)
-    for path in sorted((data / "hdri").rglob("*.exr")):
-        light = exr.read_plate(path).rgb.astype(np.float32)
-        for target in (0.12, 0.35):
-            yield _eight(transform.view(light * (target / max(1e-4, float(np.median(light))))))
     for path in sorted((data / "video").iterdir()):
         yield from video_frames(path, count=4)
 
 
-def cutouts(data: Path, foregrounds: Path | None) -> Iterator[Bytes]:
-    """Yield cut-outs, H×W×4 uint8: display-referred colour defined everywhere, straight alpha."""
+def panoramas(data: Path) -> Iterator[Bytes]:
+    """Yield panoramas, their median light at 0.18, H×W×3 uint8 logarithmic codes; poles left out."""
+    for path in sorted((data / "hdri").rglob("*.exr")):
+        light = exr.read_plate(path).rgb.astype(np.float32)
+        light = light[light.shape[0] // 8 : -light.shape[0] // 8]
+        yield coded_light(light * (0.18 / max(1e-4, float(np.median(light)))))
+
+
+def runs(data: Path) -> Iterator[Bytes]:
+    """Yield frames that follow each other, of every video, T×H×W×3 uint8."""
+    for path in sorted((data / "video").iterdir()):
+        run = video_run(path, count=RUN, height=RUN_HEIGHT)
+        if run is not None:
+            yield run
+
+
+def cutouts(foregrounds: Path | None) -> Iterator[Bytes]:
+    """Yield rendered cut-outs, H×W×4 uint8: display-referred colour defined everywhere, straight alpha."""
     transform = ViewTransform(LINEAR_REC709)
     for path in sorted(foregrounds.glob("*.exr")) if foregrounds else []:
         premultiplied, alpha = exr.read_plate(path).rgb.astype(np.float32), _alpha(path)
         yield _joined(transform.view(filled(premultiplied, alpha)), alpha)
+
+
+def effects(data: Path) -> Iterator[Bytes]:
+    """Yield motion graphics as cut-outs, H×W×4 uint8."""
     for path in sorted((data / "alpha" / "vapx").glob("*.png"))[::2] + sorted((data / "alpha" / "vfx").rglob("*.png")):
         colour, alpha = exr.read_plate(path).rgb.astype(np.float32), _alpha(path)
         if 0.02 < float(alpha.mean()) < 0.98:
@@ -88,14 +104,19 @@ def main() -> None:
     parser.add_argument("--foregrounds", type=Path, help="rendered cut-outs, premultiplied scene-linear RGBA EXR")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    pictures = list(photographs(args.data))
-    layers = []
+    data: Path = args.data
     try:
-        layers = list(cutouts(args.data, args.foregrounds))
+        pack = {
+            "photographs": list(photographs(data)),
+            "panoramas": list(panoramas(data)),
+            "runs": list(runs(data)),
+            "cutouts": list(cutouts(args.foregrounds)),
+            "effects": list(effects(data)),
+        }
     except ImageError as error:
         parser.exit(error.exit_status, f"{error}\n")
-    save_pack(args.out, photographs=pictures, cutouts=layers)
-    print(f"{len(pictures)} photographs and {len(layers)} cut-outs in {args.out}")
+    save_pack(args.out, **pack)
+    print(", ".join(f"{len(items)} {kind}" for kind, items in pack.items()), "in", args.out)
 
 
 if __name__ == "__main__":

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from bridge.models.inputs import encoded
 
-from .degrade import degraded
-from .footage import Footage, close_in_colour, texture
-from .foregrounds import CUTOUT, FAMILIES, HELD_OUT, SHARES, Layer, cutout
-from .motion import Motion, drawn
+from .composite import Parts, mixed, occluded, over, sampled, settled, softened, straight
+from .degrade import worn
+from .drafts import EXTENT, Draft, Piece, drafted
+from .footage import Footage
+from .foregrounds import HELD_OUT
+from .motion import grids
+from .textures import decoded, light_of
 from .trimaps import painted, perturbed
 
-Floats = NDArray[np.float32]
+TRAINING, HELD_BACK = 1, 2  # the first word of every seed: clips of one kind never share a seed with those of the other
 HELD_OUT_SEED = 9_000_000_000
-LAYER = 1.35  # a layer is this much larger than the frame
+MISTAKEN = 0.3  # of the clips have trimaps as stage 1 gives them
+SEEN = ("strands", "smoke", "blobs", "edges")
 
 
 @dataclass(frozen=True)
@@ -44,105 +47,163 @@ class Clips:
 def make_clips(
     *,
     batch: int,
-    times: Sequence[float],
-    size: int,
+    times: Sequence[float] | Tensor,
+    size: int | tuple[int, int],
     seed: int,
     footage: Footage | None,
     device: torch.device | str = "cpu",
     families: Sequence[str] | None = None,
     clean: bool = False,
 ) -> Clips:
-    """Make clips of size×size frames at the given frame numbers; the same seed gives the same clips.
+    """Make clips at the given frame numbers, T of them or B×T; the same seed gives the same clips on the same kind of device.
 
-    families: which to draw from; by default those for training. clean: no noise, compression or painting errors.
+    size: the side of square frames, or height and width. families: which to draw from; by default all those for training.
+    clean: no noise, compression or painting errors. Raises ValueError for an unknown family.
     """
-    clips = [_clip(np.random.default_rng([seed, b]), times, size, footage, families, clean) for b in range(batch)]
-    stacked = [torch.stack([getattr(c, f.name) for c in clips]).to(device) for f in fields(Clips)]
-    return Clips(*stacked)
+    return _clips([TRAINING, seed], batch, times, size, footage, torch.device(device), families, clean)
 
 
-def held_out_clips(index: int, *, frames: int, size: int, footage: Footage | None) -> Clips:
-    """Make the held-out clip of an index: seeds that training never draws, families that it never sees for half of them."""
-    families = HELD_OUT if index % 2 == 0 else ("strands", "smoke", "blobs", "edges")
+def held_out_clips(index: int, *, frames: int = 24, size: int | tuple[int, int] = 256, footage: Footage | None) -> Clips:
+    """Make the held-out clip of an index: seeds that training cannot draw, families that it never sees for half of them."""
+    families = HELD_OUT if index % 2 == 0 else SEEN
     family = families[index // 2 % len(families)]
-    return make_clips(batch=1, times=range(frames), size=size, seed=HELD_OUT_SEED + index, footage=footage, families=[family])
+    return _clips([HELD_BACK, HELD_OUT_SEED + index], 1, range(frames), size, footage, torch.device("cpu"), [family], False)
 
 
-def _clip(
-    rng: np.random.Generator, times: Sequence[float], size: int, footage: Footage | None, families: Sequence[str] | None, clean: bool
+def _clips(
+    words: list[int],
+    batch: int,
+    times: Sequence[float] | Tensor,
+    size: int | tuple[int, int],
+    footage: Footage | None,
+    device: torch.device,
+    families: Sequence[str] | None,
+    clean: bool,
 ) -> Clips:
-    linear = bool(rng.random() < 0.65)
-    side = int(size * LAYER)
-    behind = texture(rng, side, footage)
-    alpha, colour = _layer(rng, side, footage, families, behind)
-    light = _to_light(rng, [colour, behind]) if linear else [colour, behind]
-    front = torch.from_numpy(np.concatenate([light[0], alpha[..., None]], -1)).permute(2, 0, 1)
-    back = torch.from_numpy(np.ascontiguousarray(light[1])).permute(2, 0, 1)
-    camera, subject = drawn(rng, lively=rng.choice([0.0, 0.3, 1.0]), spread=0.0), drawn(rng, lively=rng.choice([0.2, 1.0]), spread=0.12)
-    shutter = rng.uniform(0.3, 1.0) if rng.random() < 0.35 else 0.0
-    frames = [_rendered(front, back, subject, camera, float(t), shutter, size) for t in times]
-    foreground, alphas, background = (torch.stack(x) for x in zip(*frames, strict=True))
-    plate = alphas * foreground + (1 - alphas) * background
-    pixels = plate.permute(0, 2, 3, 1).numpy()
-    if not clean:
-        pixels = degraded(rng, pixels, linear=linear)
-    plate = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).contiguous()
-    classes = painted(rng, alphas[:, 0].numpy(), np.asarray(times, np.float32))
-    if not clean and rng.random() < 0.3:
-        classes = np.stack([perturbed(rng, c) for c in classes])
-    return Clips(plate, encoded(plate, linear), alphas, foreground, background, torch.from_numpy(classes)[:, None], torch.tensor(linear))
+    frame = (size, size) if isinstance(size, int) else (size[0], size[1])
+    moments = np.broadcast_to(np.asarray(times, np.float64), (batch, np.shape(times)[-1]))
+    drafts = [drafted([*words, b], times=moments[b], size=frame, footage=footage, families=families, clean=clean) for b in range(batch)]
+    generator = torch.Generator(device).manual_seed(int(np.random.SeedSequence(words).generate_state(1)[0]))
+    parts: dict[int, tuple[Tensor, ...]] = {}
+    for chosen in _together(drafts, device):
+        rendered = _group([drafts[b] for b in chosen], frame, device, generator)
+        parts |= {b: tuple(r[place] for r in rendered) for place, b in enumerate(chosen)}
+    plate, view, alpha, foreground, background = (torch.stack(p) for p in zip(*(parts[b] for b in range(batch)), strict=True))
+    classes = torch.from_numpy(_classes(words, alpha, moments, clean)).to(device)
+    return Clips(plate, view, alpha, foreground, background, classes, torch.tensor([d.linear for d in drafts], device=device))
 
 
-def _layer(
-    rng: np.random.Generator, side: int, footage: Footage | None, families: Sequence[str] | None, behind: Floats
-) -> tuple[Floats, Floats]:
-    """Draw alpha and display-referred colour of a foreground, side×side and side×side×3; the colour is defined everywhere."""
-    names = list(families) if families is not None else [n for n in SHARES if n != CUTOUT or (footage is not None and footage.cutouts)]
-    weights = np.array([SHARES.get(n, 1.0) for n in names])
-    name = str(rng.choice(names, p=weights / weights.sum()))
-    alpha, own = cutout(rng, side, footage) if name == CUTOUT and footage is not None else _drawn(name, rng, side)
-    if name != CUTOUT:
-        colour = texture(rng, side, footage)
-        own = np.clip(colour * own, 0, 1) if own is not None else colour
-    assert own is not None
-    if rng.random() < 0.5:
-        own = close_in_colour(rng, own, behind)
-    return alpha, own.astype(np.float32)
+def _together(drafts: list[Draft], device: torch.device) -> list[list[int]]:
+    """Return which drafts to render at once: on a CPU one by one, which fits its cache; elsewhere all that are alike in their pictures."""
+    if device.type == "cpu":
+        return [[b] for b in range(len(drafts))]
+    kinds: dict[tuple[int, int], list[int]] = {}
+    for b, draft in enumerate(drafts):
+        kinds.setdefault((draft.instants, len(draft.behind.pixels)), []).append(b)
+    return list(kinds.values())
 
 
-def _drawn(name: str, rng: np.random.Generator, side: int) -> Layer:
-    alpha, shading = FAMILIES[name](rng, side)
-    if name not in ("smoke",) and rng.random() < 0.2:
-        second, _ = FAMILIES[name](rng, side)
-        alpha = np.maximum(alpha, second)
-    return alpha, shading
+def _classes(words: list[int], alpha: Tensor, times: NDArray[np.float64], clean: bool) -> NDArray[np.uint8]:
+    """Return B×T×1×H×W classes, painted for every clip, and spoiled for some unless clean."""
+    alphas = alpha[:, :, 0].cpu().numpy()
+    found = []
+    for b, clip in enumerate(alphas):
+        rng = np.random.default_rng([*words, b, 1])
+        classes = painted(rng, clip, times[b], clean=clean)
+        mistaken = rng.random() < MISTAKEN
+        found.append(np.stack([perturbed(rng, c) for c in classes]) if mistaken and not clean else classes)
+    return np.stack(found)[:, :, None]
 
 
-def _to_light(rng: np.random.Generator, colours: list[Floats]) -> list[Floats]:
-    """Take display-referred colours for a photograph of light: sRGB decoded, exposed, highlights stretched above 1."""
-    exposure, stretch = 2.0 ** rng.uniform(-1.5, 1.0), rng.uniform(0, 6.0) if rng.random() < 0.3 else 0.0
-    balance = rng.uniform(0.85, 1.15, 3).astype(np.float32)
-    light = []
-    for colour in colours:
-        decoded = np.where(colour <= 0.04045, colour / 12.92, ((colour + 0.055) / 1.055) ** 2.4)
-        light.append(((decoded + stretch * np.maximum(decoded - 0.7, 0) ** 2 * 10) * exposure * balance).astype(np.float32))
-    return light
+def _group(drafts: list[Draft], size: tuple[int, int], device: torch.device, generator: torch.Generator) -> tuple[Tensor, ...]:
+    """Return plate, view, alpha, foreground and background of drafts of the same number of instants, each B×T×C×H×W."""
+    frames = len(drafts[0].times)
+    linear = torch.tensor([d.linear for d in drafts], device=device)
+    parts = _composed(drafts, size, device)
+    colour = straight(parts.premultiplied, parts.alpha)
+    flicker = np.stack([d.flicker for d in drafts])
+    bright = torch.tensor(flicker, dtype=torch.float32, device=device).view(-1, 1, 1, 1)
+    most = torch.where(linear, torch.inf, 1.0).repeat_interleave(frames).view(-1, 1, 1, 1)
+    colour, behind = ((c * bright).clamp(min=0).minimum(most) for c in (colour, parts.behind))
+    foreground, alpha, background = (x.unflatten(0, (len(drafts), frames)) for x in (colour, parts.alpha, behind))
+    plate = mixed(foreground, alpha, background)
+    wears = [d.wear for d in drafts if d.wear is not None]
+    if wears:
+        plate = worn(plate, wears, linear=linear, generator=generator)
+    kinds = bool(linear[0]) if len(drafts) == 1 else linear.repeat_interleave(frames)
+    return plate, encoded(plate.flatten(0, 1), kinds).view_as(plate), alpha, foreground, background
 
 
-def _rendered(
-    front: Tensor, back: Tensor, subject: Motion, camera: Motion, time: float, shutter: float, size: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return foreground 3×H×W, alpha 1×H×W and background 3×H×W at a time; with a shutter, averages of premultiplied sub-frames."""
-    instants = [time] if not shutter else [time + shutter * (k - 1.5) / 4 for k in range(4)]
-    fronts = [_warped(front, subject.grid(t, (size, size)), "zeros") for t in instants]
-    behind = torch.stack([_warped(back, camera.grid(t, (size, size)), "reflection") for t in instants]).mean(0)
-    alpha = torch.stack([f[3:] for f in fronts]).mean(0)
-    premultiplied = torch.stack([f[:3] * f[3:] for f in fronts]).mean(0)
-    plain = torch.stack([f[:3] for f in fronts]).mean(0)
-    colour = torch.where(alpha > 1e-3, premultiplied / alpha.clamp(min=1e-3), plain)
-    return colour, alpha, behind
+def _composed(drafts: list[Draft], size: tuple[int, int], device: torch.device) -> Parts:
+    """Return the exact parts of every frame, B·T of them."""
+    instants, frames = drafts[0].instants, len(drafts[0].times)
+    offsets = (np.arange(instants) + 0.5) / instants - 0.5
+    times = np.stack([(d.times[:, None] + d.shutter * offsets).ravel() for d in drafts])
+    front = _warped([d.first for d in drafts], drafts, times, size, device)
+    rivals = [b for b, d in enumerate(drafts) if d.second is not None]
+    occluding = torch.tensor([d.occluding and d.second is not None for d in drafts], device=device).view(-1, 1, 1, 1, 1)
+    joined, upper = front, front
+    if rivals:
+        upper = torch.zeros_like(front)
+        pieces = [d.second for d in drafts if d.second is not None]
+        upper[rivals] = _warped(pieces, [drafts[b] for b in rivals], times[rivals], size, device)
+        joined = torch.where(occluding, front, over(upper, front))
+    joined = joined.flatten(0, 1)
+    parts = Parts(joined[:, :3], joined[:, 3:], _behind(drafts, times, size, device).flatten(0, 1))
+    if bool(occluding.any()):
+        parts = occluded(parts, torch.where(occluding, upper, 0.0).flatten(0, 1))
+    soft = torch.tensor([d.softness for d in drafts], dtype=torch.float32, device=device).repeat_interleave(frames)
+    return settled(softened(parts, soft) if bool(soft.any()) else parts)
 
 
-def _warped(layer: Tensor, grid: Tensor, outside: str) -> Tensor:
-    scaled = grid / LAYER
-    return F.grid_sample(layer[None], scaled[None], mode="bilinear", padding_mode=outside, align_corners=False)[0]
+def _warped(pieces: list[Piece], drafts: list[Draft], times: NDArray[np.float64], size: tuple[int, int], device: torch.device) -> Tensor:
+    """Return premultiplied RGBA B×T×4×H×W of one piece of each draft, averaged over the instants."""
+    pictures = _floats(np.stack([p.picture for p in pieces]), device)
+    colour = _mixing(pictures[:, :3], drafts, [False] * len(drafts))
+    layers = torch.cat([colour * pictures[:, 3:], pictures[:, 3:]], 1)
+    grid = grids([p.motion for p in pieces], times, size, pieces[0].extent, device)
+    folded = torch.tensor([p.folded for p in pieces], device=device)
+    return sampled(layers, grid, folded=folded, instants=drafts[0].instants)
+
+
+def _behind(drafts: list[Draft], times: NDArray[np.float64], size: tuple[int, int], device: torch.device) -> Tensor:
+    """Return what lies behind, B×T×3×H×W, averaged over the instants; a filmed run has a picture for each frame."""
+    played = len(drafts[0].behind.pixels)
+    pixels = _floats(np.concatenate([d.behind.pixels for d in drafts]), device)
+    repeated = [d for d in drafts for _ in range(played)]
+    layers = _mixing(pixels, repeated, [d.behind.logarithmic for d in repeated])
+    short = min(size)
+    grid = grids([d.camera for d in drafts], times, size, (EXTENT * size[0] / short, EXTENT * size[1] / short), device)
+    grid = grid.view(len(repeated), -1, *grid.shape[2:])
+    found = sampled(layers, grid, folded=True, instants=drafts[0].instants)
+    return found.reshape(len(drafts), -1, *found.shape[2:])
+
+
+def _floats(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))).to(device).float() / 255
+
+
+def _mixing(colours: Tensor, drafts: list[Draft], logarithmic: list[bool]) -> Tensor:
+    """Take 8-bit colours N×3×h×w, 0..1, to the domain in which each draft's plate mixes: exposed, balanced, highlights above 1 in light."""
+    gain = torch.tensor(np.stack([d.gain for d in drafts]), dtype=torch.float32, device=colours.device).view(-1, 3, 1, 1)
+    kinds = [(d.linear, coded) for d, coded in zip(drafts, logarithmic, strict=True)]
+    if len(set(kinds)) == 1:
+        return _exposed(colours, kinds[0], [d.highlights for d in drafts], gain)
+    result = torch.empty_like(colours)
+    for kind in set(kinds):
+        chosen = [i for i, k in enumerate(kinds) if k == kind]
+        result[chosen] = _exposed(colours[chosen], kind, [drafts[i].highlights for i in chosen], gain[chosen])
+    return result
+
+
+def _exposed(colours: Tensor, kind: tuple[bool, bool], highlights: list[float], gain: Tensor) -> Tensor:
+    linear, logarithmic = kind
+    if logarithmic:
+        light = light_of(colours)
+        return light * gain if linear else (encoded(light, True) * gain).clamp(max=1.0)
+    if not linear:
+        return (colours * gain).clamp(max=1.0)
+    light = decoded(colours)
+    if any(highlights):
+        light = light + 10 * torch.tensor(highlights, device=colours.device).view(-1, 1, 1, 1) * (light - 0.7).clamp(min=0).square()
+    return light * gain

@@ -1,4 +1,4 @@
-"""Packed footage: photographs and cut-outs in one safetensors file, made by `python -m bridge.evaluation.footage`.
+"""Packed footage: photographs, panoramas, filmed runs and cut-outs in one safetensors file, made by `python -m bridge.evaluation.footage`.
 
 Without a pack everything is procedural, so that tests and newcomers need none.
 """
@@ -16,51 +16,51 @@ from safetensors.numpy import load_file, save_file
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
+CODE_GAIN, BRIGHTEST_CODE = 50.0, 64.0  # code 1.0 of a panorama is this light; its logarithm bends at 1 / gain
+KINDS = {"photographs": "photograph", "cutouts": "cutout", "panoramas": "panorama", "runs": "run", "effects": "effect"}
 
 
 @dataclass(frozen=True)
 class Footage:
-    """photographs: H×W×3 uint8, display-referred; cutouts: H×W×4 uint8, display-referred colour defined everywhere, straight alpha."""
+    """What a pack holds, all uint8.
 
-    photographs: tuple[Bytes, ...] = field(repr=False)
-    cutouts: tuple[Bytes, ...] = field(repr=False)
+    photographs: H×W×3, display-referred; panoramas: H×W×3, codes of scene-linear light as `coded_light` gives them; runs: T×H×W×3,
+    display-referred frames that follow each other; cutouts (rendered) and effects (motion graphics): H×W×4, display-referred colour
+    defined everywhere, straight alpha.
+    """
+
+    photographs: tuple[Bytes, ...] = field(default=(), repr=False)
+    cutouts: tuple[Bytes, ...] = field(default=(), repr=False)
+    panoramas: tuple[Bytes, ...] = field(default=(), repr=False)
+    runs: tuple[Bytes, ...] = field(default=(), repr=False)
+    effects: tuple[Bytes, ...] = field(default=(), repr=False)
 
     @classmethod
     def open(cls, path: Path) -> Footage:
-        """Read a pack: tensors named photograph.N and cutout.N. Raises OSError."""
+        """Read a pack: tensors named photograph.N, cutout.N, panorama.N, run.N, effect.N. Raises OSError."""
         tensors = load_file(path)
-        kinds = ([tensors[k] for k in sorted(tensors) if k.startswith(f"{kind}.")] for kind in ("photograph", "cutout"))
-        photographs, cutouts = kinds
-        return cls(tuple(photographs), tuple(cutouts))
+        return cls(**{kind: tuple(tensors[k] for k in sorted(tensors) if k.startswith(f"{name}.")) for kind, name in KINDS.items()})
 
 
-def save_pack(path: Path, *, photographs: Sequence[Bytes], cutouts: Sequence[Bytes]) -> None:
+def save_pack(
+    path: Path,
+    *,
+    photographs: Sequence[Bytes] = (),
+    cutouts: Sequence[Bytes] = (),
+    panoramas: Sequence[Bytes] = (),
+    runs: Sequence[Bytes] = (),
+    effects: Sequence[Bytes] = (),
+) -> None:
     """Write a pack that `Footage.open` reads."""
-    tensors = {f"photograph.{i:04d}": p for i, p in enumerate(photographs)} | {f"cutout.{i:04d}": c for i, c in enumerate(cutouts)}
-    save_file(tensors, path)
+    kinds = {"photograph": photographs, "cutout": cutouts, "panorama": panoramas, "run": runs, "effect": effects}
+    save_file({f"{name}.{i:04d}": np.ascontiguousarray(p) for name, items in kinds.items() for i, p in enumerate(items)}, path)
 
 
-def texture(rng: np.random.Generator, side: int, footage: Footage | None) -> Floats:
-    """Return a side×side×3 float32 texture, display-referred 0..1: a crop of a photograph two times in three, else procedural."""
-    if footage is not None and footage.photographs and rng.random() < 0.67:
-        picture = footage.photographs[rng.integers(len(footage.photographs))]
-        short = min(picture.shape[:2])
-        extent = int(np.clip(side * rng.uniform(0.7, 3.0), min(64, short), short))
-        y, x = rng.integers(picture.shape[0] - extent + 1), rng.integers(picture.shape[1] - extent + 1)
-        crop = cv2.resize(picture[y : y + extent, x : x + extent], (side, side), interpolation=cv2.INTER_AREA)
-        crop = crop[:, ::-1] if rng.random() < 0.5 else crop
-        return crop.astype(np.float32) / 255.0
-    return procedural(rng, side)
-
-
-def procedural(rng: np.random.Generator, side: int) -> Floats:
-    """Return a side×side×3 float32 texture of mixed noises, 0..1."""
-    colours = rng.random((3, 3)).astype(np.float32)
-    layers = [noise(rng, side, cells=int(rng.integers(2, 7)))]
-    layers.append(noise(rng, side, cells=int(rng.integers(8, 40))))
-    blend = layers[0][..., None] * colours[0] + (1 - layers[0][..., None]) * colours[1]
-    fine = rng.uniform(0.1, 0.8) * (layers[1][..., None] - 0.5) * colours[2]
-    return np.clip(blend + fine, 0, 1).astype(np.float32)
+def coded_light(light: Floats) -> Bytes:
+    """Return logarithmic 8-bit codes of scene-linear light, exact to about 3 % from 0 to 64."""
+    scale = np.log1p(CODE_GAIN * BRIGHTEST_CODE)
+    codes = np.log1p(CODE_GAIN * np.clip(np.nan_to_num(light), 0, BRIGHTEST_CODE)) / scale
+    return np.asarray(codes * 255 + 0.5).astype(np.uint8)
 
 
 def noise(rng: np.random.Generator, side: int, *, cells: int) -> Floats:
@@ -69,13 +69,15 @@ def noise(rng: np.random.Generator, side: int, *, cells: int) -> Floats:
     return np.clip(cv2.resize(grid, (side, side), interpolation=cv2.INTER_CUBIC), 0, 1)
 
 
-def close_in_colour(rng: np.random.Generator, colour: Floats, reference: Floats) -> Floats:
-    """Shift the mean and spread of `colour` towards those of `reference`, both H×W×3, as artists meet it."""
-    pull = rng.uniform(0.5, 1.0)
-    mean, spread = colour.mean((0, 1)), colour.std((0, 1)) + 1e-3
-    goal, goal_spread = reference.mean((0, 1)), reference.std((0, 1)) + 1e-3
-    moved = (colour - mean) * (1 + pull * (goal_spread / spread - 1)) + mean + pull * (goal - mean)
-    return np.clip(moved + rng.normal(0, 0.05, 3), 0, 1).astype(np.float32)
+def fractal(rng: np.random.Generator, side: int, *, cells: int, octaves: int, gain: float = 0.5) -> Floats:
+    """Return side×side noise of several octaves, 0..1, the broadest with about `cells` bumps across."""
+    total, weight = np.zeros((side, side), np.float32), 0.0
+    for octave in range(octaves):
+        share = gain**octave
+        total += np.float32(share) * noise(rng, side, cells=min(side, cells << octave))
+        weight += share
+    middle = total / np.float32(weight) - np.float32(0.5)
+    return np.asarray(np.clip(0.5 + middle * (1 + 0.25 * (octaves - 1)), 0, 1), np.float32)
 
 
 def video_frames(path: Path, *, count: int) -> list[Bytes]:
@@ -89,6 +91,20 @@ def video_frames(path: Path, *, count: int) -> list[Bytes]:
         if read:
             frames.append(np.ascontiguousarray(frame[..., ::-1]))
     return frames
+
+
+def video_run(path: Path, *, count: int, height: int) -> Bytes | None:
+    """Return `count` frames that follow each other from a third into a video, T×height×W×3 uint8 RGB; None when there are too few."""
+    video = cv2.VideoCapture(str(path))
+    video.set(cv2.CAP_PROP_POS_FRAMES, int(video.get(cv2.CAP_PROP_FRAME_COUNT)) // 3)
+    frames: list[Bytes] = []
+    while len(frames) < count:
+        read, frame = video.read()
+        if not read:
+            return None
+        width = round(frame.shape[1] * height / frame.shape[0])
+        frames.append(np.asarray(cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)[..., ::-1], np.uint8))
+    return np.ascontiguousarray(np.stack(frames))
 
 
 def filled(colour: Floats, alpha: Floats) -> Floats:
