@@ -215,3 +215,15 @@ def test_tokens_have_their_place_in_the_display() -> None:
     assert places.shape == (6, 2)
     assert places[0].tolist() == pytest.approx([(16 + 4) / 64, (8 + 4) / 64])
     assert places[5].tolist() == pytest.approx([(16 + 20) / 64, (8 + 12) / 64])
+
+
+def test_any_memory_layout_and_batch_gives_the_same_alpha(matting: MattingNetwork) -> None:
+    inputs = torch.rand(2, 4, CHANNELS, 64, 64)
+    with torch.no_grad():
+        usual = matting(inputs)
+        last = MattingNetwork().eval()
+        last.load_state_dict(matting.state_dict())
+        for parameter in last.parameters():
+            if parameter.ndim == 4:
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        assert (last(inputs) - usual).abs().max() < 1e-4

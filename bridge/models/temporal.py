@@ -24,7 +24,7 @@ def sample(x: Tensor, shift: Tensor) -> Tensor:
     """
     n, _, h, w = x.shape
     taps = shift.shape[1] // 2
-    shift = shift.float().view(n, taps, 2, h, w)
+    shift = shift.float().reshape(n, taps, 2, h, w)
     rows = torch.arange(h, device=x.device, dtype=torch.float32).view(1, 1, h, 1)
     columns = torch.arange(w, device=x.device, dtype=torch.float32).view(1, 1, 1, w)
     y = (shift[:, :, 0] + rows + 0.5) * (2.0 / h) - 1.0
@@ -44,8 +44,8 @@ def deformable_convolution(
     n, c, h, w = x.shape
     out_channels = weight.shape[0]
     kernel = torch.tensor([(ky, kx) for ky in (-1.0, 0.0, 1.0) for kx in (-1.0, 0.0, 1.0)], device=x.device)
-    offset = offset.float().view(n * groups, TAPS, 2, h, w) + kernel.view(1, TAPS, 2, 1, 1)
-    modulation = modulation.to(x.dtype).view(n * groups, 1, TAPS, h, w)
+    offset = offset.float().reshape(n * groups, TAPS, 2, h, w) + kernel.view(1, TAPS, 2, 1, 1)
+    modulation = modulation.to(x.dtype).reshape(n * groups, 1, TAPS, h, w)
     maps = x.reshape(n * groups, c // groups, h, w)
     taps = weight.view(out_channels, c, TAPS)
     total: Tensor | None = None
@@ -83,7 +83,7 @@ class Alignment(nn.Module):
         assert self.gather.bias is not None
         aligned = deformable_convolution(neighbour, offset, weight, self.gather.weight, self.gather.bias, groups=self.groups)
         aligned = aligned.to(centre.dtype).contiguous(memory_format=torch.channels_last)
-        per_tap = offset.view(n, -1, 2, h, w)
+        per_tap = offset.reshape(n, -1, 2, h, w)
         share = weight.unsqueeze(2)
         return aligned, (per_tap * share).sum(1) / share.sum(1).clamp(min=1e-4)
 
