@@ -146,13 +146,15 @@ def aligned(features: Features, *, of: Window, into: Window, scale: int) -> Feat
     """Move a frame's features into another frame's region: cropped where it is smaller, zero where there is nothing."""
     if of == into:
         return features
-    maps = []
+    common, maps = of.intersection(into), []
     for stride, m in zip((4, 8, 16, 32), (features.s4, features.s8, features.s16, features.s32), strict=True):
         step = stride * scale
-        left, top, right, bottom = (
-            (a - b) // step for a, b in zip((of.x0, of.y0, into.x1, into.y1), (into.x0, into.y0, of.x1, of.y1), strict=True)
-        )
-        maps.append(F.pad(m, (left, right, top, bottom)))
+        size = (*m.shape[:2], into.height // step, into.width // step)
+        moved = torch.zeros(size, dtype=m.dtype, device=m.device).contiguous(memory_format=torch.channels_last)
+        if not common.empty:
+            here, there = (tuple(slice(s.start // step, s.stop // step) for s in w.slices(common)) for w in (into, of))
+            moved[..., here[0], here[1]] = m[..., there[0], there[1]]
+        maps.append(moved)
     return Features(*maps)
 
 

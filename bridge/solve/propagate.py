@@ -26,6 +26,7 @@ from .scratch import Scratch, Trimaps
 from .segments import Segment
 from .settings import MEMORY_EVERY, MEMORY_KEPT, Engine, Profile
 
+LONGEST_SIDE = 960  # pixels of a working view, however far the plate reaches outside the display
 CERTAIN = 0.6  # a class must be at least this probable to be called certain
 Probabilities = NDArray[np.uint8]
 
@@ -101,7 +102,7 @@ class Propagator:
     def _working(self, plate: Plate) -> Working:
         display, window = self._plates.display, plate.window
         long_side = max(display.size)
-        scale = min(1.0, self._profile.working_side / long_side)
+        scale = min(1.0, self._profile.working_side / long_side, LONGEST_SIDE / max(window.size))
         height, width = (max(1, round(side * scale)) for side in (window.height, window.width))
         view = self._padded(resized(self._plates.transform.view(plate.rgb), width=width, height=height))
         h, w = (side // STRIDE for side in view.shape[-2:])

@@ -1,0 +1,113 @@
+"""Data windows that move, lie far apart or reach far outside the display window, through whole solves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import OpenImageIO as oiio
+import pytest
+import torch
+from numpy.typing import NDArray
+from shots import disc, picture, read_exr, trimap, write_exr
+
+from bridge.models.matting import Features
+from bridge.sequence import Sequence
+from bridge.solve import settings
+from bridge.solve.matte import aligned
+from bridge.solve.plates import Plates
+from bridge.solve.propagate import LONGEST_SIDE, Propagator
+from bridge.solve.request import Request
+from bridge.solve.run import solve
+from bridge.solve.scratch import Scratch, Trimaps
+from bridge.solve.weights import load_networks
+from bridge.window import Window
+
+Floats = NDArray[np.float32]
+CPU = settings.Engine("cpu", "float32", 1)
+
+
+def write(path: Path, pixels: Floats, *, at: tuple[int, int], display: tuple[int, int]) -> Path:
+    """Write H×W×C scene-linear values as half EXR with its data window at a place of the display."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    spec = oiio.ImageSpec(pixels.shape[1], pixels.shape[0], pixels.shape[2], "half")
+    spec.x, spec.y = at
+    spec.full_width, spec.full_height = display
+    spec["colorInteropID"] = "lin_rec709_scene"
+    out = oiio.ImageOutput.create(str(path))
+    assert out is not None
+    assert out.open(str(path), spec), out.geterror()
+    assert out.write_image(np.ascontiguousarray(pixels, np.float32)), out.geterror()
+    out.close()
+    return path
+
+
+def asked(folder: Path, **choices: object) -> Request:
+    plate, key, out = (Sequence.parse(folder / name) for name in ("plate.####.exr", "key.####.exr", "out/matte.####.exr"))
+    return Request(plate, key, out, device="cpu", **choices)  # type: ignore[arg-type]
+
+
+def numbered(index: int) -> Features:
+    """Return features of a 64×64 region, each value its own."""
+    sides = (16, 8, 4, 2)
+    return Features(*(torch.arange(s * s, dtype=torch.float32).view(1, 1, s, s) + 1000 * index + 1 for s in sides))
+
+
+def test_features_of_overlapping_regions_move_whole_and_the_rest_is_zero() -> None:
+    moved = aligned(numbered(1), of=Window(0, 0, 64, 64), into=Window(32, -32, 128, 64), scale=1)
+    assert moved.s4.shape == (1, 1, 24, 24)
+    assert torch.equal(moved.s4[..., 8:, :8], numbered(1).s4[..., :, 8:])
+    assert moved.s4[..., :8, :].abs().max() == moved.s4[..., 8:].abs().max() == 0.0
+    assert torch.equal(moved.s32[..., 1:, :1], numbered(1).s32[..., :, 1:])
+
+
+def test_features_of_regions_that_do_not_touch_are_zero() -> None:
+    for into in (Window(128, 0, 192, 64), Window(-320, -64, -256, 32), Window(0, 640, 64, 704)):
+        moved = aligned(numbered(1), of=Window(0, 0, 64, 64), into=into, scale=1)
+        assert moved.s4.shape == (1, 1, into.height // 4, into.width // 4)
+        assert all(float(m.abs().max()) == 0.0 for m in (moved.s4, moved.s8, moved.s16, moved.s32))
+
+
+def test_data_windows_that_do_not_touch_are_solved(tmp_path: Path) -> None:
+    places = [(0, 0), (200, 0), (400, 100), (-300, -50)]
+    alpha = disc(0, width=40, height=40)
+    for frame, at in enumerate(places, 1):
+        write(tmp_path / f"plate.{frame:04d}.exr", picture(alpha, seed=frame), at=at, display=(500, 200))
+    write(tmp_path / "key.0001.exr", trimap(alpha)[..., None], at=(0, 0), display=(500, 200))
+    for profile in ("final", "draft"):
+        request = asked(tmp_path, profile=profile)
+        assert solve(request, tell=lambda event: None).solved == (1, 2, 3, 4)
+        for frame, at in enumerate(places, 1):
+            source = oiio.ImageInput.open(str(request.out.path(frame)))
+            assert (source.spec().x, source.spec().y) == at
+            source.close()
+            assert np.isfinite(read_exr(request.out.path(frame))).all()
+        assert np.abs(read_exr(request.out.path(1))[..., 3] - alpha).mean() < 0.03
+
+
+def test_stage_1_works_at_a_bounded_size_however_far_the_plate_reaches_outside_the_display(tmp_path: Path) -> None:
+    write(tmp_path / "plate.0001.exr", np.full((1500, 2500, 3), 0.2, np.float32), at=(-1200, -700), display=(64, 64))
+    write(tmp_path / "plate.0002.exr", np.full((64, 64, 3), 0.2, np.float32), at=(0, 0), display=(64, 64))
+    plates = Plates(Sequence.parse(tmp_path / "plate.####.exr"))
+    with Scratch() as scratch:
+        network = load_networks(torch.device("cpu")).propagation
+        stage = Propagator(network, engine=CPU, profile=settings.PROFILES["final"], plates=plates, trimaps=Trimaps(scratch))
+        wide, plain = (stage._working(plates.read(frame)) for frame in (1, 2))
+    assert wide.size == (576, LONGEST_SIDE)
+    assert max(wide.view.shape[-2:]) == LONGEST_SIDE
+    assert plain.size == (64, 64)
+    assert wide.place.min(0)[0].tolist() == pytest.approx([(n + 4 * 2500 / 960) / 64 for n in (-1200, -700)])
+    assert plain.place[0].tolist() == [4 / 64, 4 / 64]
+
+
+def test_a_trimap_of_the_display_lies_on_a_plate_with_overscan(tmp_path: Path) -> None:
+    alpha = disc(0, width=120, height=90)
+    plate = picture(alpha)
+    write(tmp_path / "plate.0001.exr", plate, at=(-12, -13), display=(96, 64))
+    write_exr(tmp_path / "key.0001.exr", trimap(alpha)[13:77, 12:108])
+    request = asked(tmp_path)
+    solve(request, tell=lambda event: None)
+    found = read_exr(request.out.path(1))[..., 3]
+    assert found.shape == (90, 120)
+    assert np.abs(found - alpha)[13:77, 12:108].mean() < 0.03
+    assert found[:13].max() == found[:, :12].max() == 0.0
