@@ -4,6 +4,8 @@ trimap (head, tail)  plates from the bounding key to the frame, that key, weight
 trimap (span)        every plate of the span, both keys, weights, settings
 trimap (key)         the artist's trimap itself
 alpha                the three plates and three trimaps of t-1, t, t+1, weights, settings
+
+A file is named by one of these and by what else shapes its bytes: depth, channels, garbage and holdout mattes (`bridge.solve.run`).
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from bridge.imaging.foreground import estimate_foreground
 from bridge.imaging.holdout import apply_garbage, apply_holdout
 from bridge.imaging.spaces import linear_name
 from bridge.imaging.trimap import to_values
-from bridge.sequence import Sequence
+from bridge.sequence import Sequence, format_range
 from bridge.version import VERSION
 from bridge.wire.errors import SequenceError
 
@@ -98,15 +98,15 @@ def understood(request: Request, trimaps: Trimaps) -> Solve:
         keys[key.frame] = key
         trimaps.land(key.frame, classes)
     segments = cut(plates.frames, keys)
-    settings = {"engine": engine.identity, "profile": profile.name, "colorspace": plates.space.name, "plate": [request.layer, request.view]}
+    _tell_what_lacks(request, wanted)
     content = ContentKeys(
         plate=plates.digest,
         keys={f: k.digest for f, k in keys.items()},
         segments=segments,
         frames=frozenset(plates.frames),
-        settings=[settings, weights_digest(), VERSION],
+        settings=[_settings(request, engine, profile, plates), weights_digest(), VERSION],
     )
-    outputs = tuple(Output(what, pattern, _key_of(what, content, request)) for what, pattern in asked)
+    outputs = tuple(Output(what, pattern, _key_of(what, content, request, plates)) for what, pattern in asked)
     return Solve(request, engine, profile, plates, wanted, missing, keys, tuple(segments), content, outputs)
 
 
@@ -139,21 +139,34 @@ def _patterns(request: Request) -> list[tuple[str, Sequence]]:
     return [(what, pattern) for what, pattern in named if pattern is not None]
 
 
-def _key_of(what: str, content: ContentKeys, request: Request) -> Callable[[int], str]:
+def _tell_what_lacks(request: Request, wanted: tuple[int, ...]) -> None:
+    """Warn of frames that a garbage or holdout matte does not have: their alpha stays as it is."""
+    for what, files in (("garbage", request.garbage), ("holdout", request.holdout)):
+        if files is not None and not files.is_single and (lacking := files.missing(wanted)):
+            log.warning("the %s matte %s has no frames %s; they are solved without it", what, files, format_range(lacking))
+
+
+def _settings(request: Request, engine: Engine, profile: Profile, plates: Plates) -> dict[str, object]:
+    """Return what besides files, weights and version can change a pixel, as a JSON value."""
+    space = plates.space
+    colour = [space.name, repr(space.primaries), space.curve.name, space.mixes_linear]
+    return {"engine": engine.identity, "profile": asdict(profile), "colorspace": colour, "plate": [request.layer, request.view]}
+
+
+def _key_of(what: str, content: ContentKeys, request: Request, plates: Plates) -> Callable[[int], str]:
     """Return what names the content of one kind of file: everything its bytes depend on."""
-    if what == "trimap":
-        return content.trimap
-    if what == "foreground":
-        return lambda frame: digest_of(["foreground", content.alpha(frame), request.depth])
 
-    def matte(frame: int) -> str:
-        after = [
-            file_digest(s.path(frame), frame=frame) if s is not None and s.path(frame).exists() else None
-            for s in (request.garbage, request.holdout)
-        ]
-        return digest_of(["matte", content.alpha(frame), request.channels, request.depth, after])
+    def painted(files: Sequence | None, frame: int) -> str | None:
+        path = None if files is None else files.path(frame)
+        return file_digest(path, frame=frame) if path is not None and path.exists() else None
 
-    return matte
+    def name(frame: int) -> str:
+        if what == "trimap":
+            return digest_of([what, content.trimap(frame), plates.digest(frame), request.layer, request.view])
+        held = [what, content.alpha(frame), request.depth, painted(request.holdout, frame)]
+        return digest_of(held if what == "foreground" else [*held, request.channels, painted(request.garbage, frame)])
+
+    return name
 
 
 def _propagate(solving: Solve, networks: Networks, trimaps: Trimaps, scratch: Scratch, todo: list[int], tell: Tell) -> None:
@@ -191,14 +204,18 @@ def _matte(solving: Solve, networks: Networks, trimaps: Trimaps, todo: list[int]
 
 
 class Writer:
-    """Writes the files of a frame: what comes after the network, then provenance, then the verified EXR."""
+    """Writes the files of a frame: what comes after the network, then provenance, then the verified EXR.
+
+    The holdout comes first and shapes the foreground too, so that what is kept keeps the plate's colour; garbage comes last and wins.
+    """
 
     def __init__(self, solving: Solve, trimaps: Trimaps, weights: str) -> None:
         self._solving, self._trimaps, self._weights = solving, trimaps, weights
 
     def write(self, plate: Plate, alpha: Floats) -> tuple[Path, ...]:
         """Write every output of a frame and return the paths. Raises StorageError, ImageError, WindowError."""
-        return tuple(self._write(output, plate, alpha) for output in self._solving.outputs)
+        held = self._under(self._solving.request.holdout, apply_holdout, plate, alpha)
+        return tuple(self._write(output, plate, held) for output in self._solving.outputs)
 
     def _write(self, output: Output, plate: Plate, alpha: Floats) -> Path:
         request, path = self._solving.request, output.files.path(plate.frame)
@@ -210,18 +227,16 @@ class Writer:
             space = linear_name(self._solving.plates.space)
             exr.write_rgb(path, colours, like=plate.header, depth=request.depth, interop_id=space, attributes=attributes)
         else:
-            exr.write_matte(
-                path, self._finished(plate, alpha), like=plate.header, channels=request.channels, depth=request.depth, attributes=attributes
-            )
+            matte = self._under(request.garbage, apply_garbage, plate, alpha)
+            exr.write_matte(path, matte, like=plate.header, channels=request.channels, depth=request.depth, attributes=attributes)
         return path
 
-    def _finished(self, plate: Plate, alpha: Floats) -> Floats:
-        """Apply holdout, then garbage, exactly, after everything else: where both are painted, garbage wins."""
-        request = self._solving.request
-        for source, apply in ((request.holdout, apply_holdout), (request.garbage, apply_garbage)):
-            if source is not None and source.path(plate.frame).exists():
-                alpha = apply(alpha, key_frames.read_matte(source.path(plate.frame), onto=plate.header)[0])
-        return alpha
+    @staticmethod
+    def _under(files: Sequence | None, apply: Callable[[Floats, Floats], Floats], plate: Plate, alpha: Floats) -> Floats:
+        """Apply a garbage or holdout matte where the frame has one."""
+        if files is None or not files.path(plate.frame).exists():
+            return alpha
+        return apply(alpha, key_frames.read_matte(files.path(plate.frame), onto=plate.header)[0])
 
     def _provenance(self, output: Output, frame: int) -> dict[str, str]:
         """Name this frame's own inputs and its content key; nothing about job, host or time."""
