@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 from shots import Shot, disc, make_shot, number, picture, read_exr, trimap, write_exr, write_png
 
 from bridge import exr
-from bridge.models.matting import HALO
+from bridge.models.matting import HALO, MattingNetwork
+from bridge.models.propagation import PropagationNetwork
 from bridge.sequence import Sequence
 from bridge.solve import settings
 from bridge.solve.matte import Matter, cropped, grid, shrunk_classes
@@ -23,6 +25,7 @@ from bridge.solve.request import Advanced, Began, Event, Landed, Request, Summar
 from bridge.solve.run import solve
 from bridge.solve.scratch import Scratch, Trimaps
 from bridge.solve.weights import load_networks
+from bridge.wire.errors import InterruptedByUserError, SequenceError
 
 Floats = NDArray[np.float32]
 CPU = settings.Engine("cpu", "float32", 2)
@@ -261,6 +264,40 @@ def test_tiles_equal_the_whole_frame(tmp_path: Path) -> None:
             )[..., HALO : HALO + height, HALO : HALO + width]
     assert len(grid(height, width, side=64)) == 20
     assert (tiled - whole).abs().max() < 2e-3
+
+
+@pytest.mark.parametrize("stage", ["propagate", "matte"])
+def test_a_solve_that_is_stopped_leaves_no_thread_behind(shot: Shot, tmp_path: Path, stage: str) -> None:
+    def tell(event: Event) -> None:
+        if isinstance(event, Advanced) and event.stage == stage:
+            raise InterruptedByUserError("Stopped by Ctrl-C.")
+
+    with pytest.raises(InterruptedByUserError) as held:
+        solve(asked(shot, tmp_path / "out"), tell=tell)
+    assert held.value.exit_status == 130
+    assert [t.name for t in threading.enumerate() if t.name in ("ahead", "behind")] == []
+
+
+@pytest.mark.parametrize(("network", "step"), [(PropagationNetwork, "decode"), (MattingNetwork, "fuse")])
+def test_a_device_that_fails_leaves_no_thread_behind(
+    shot: Shot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: type, step: str
+) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("CUDA error")
+
+    monkeypatch.setattr(network, step, fails)
+    with pytest.raises(RuntimeError, match="CUDA") as held:
+        solve(asked(shot, tmp_path / "out"), tell=lambda event: None)
+    assert held.traceback
+    assert [t.name for t in threading.enumerate() if t.name in ("ahead", "behind")] == []
+
+
+def test_a_plate_that_says_its_own_frames_has_no_gap_between_them(shot: Shot, tmp_path: Path) -> None:
+    request = asked(shot, tmp_path / "out", plate=Sequence.parse(f"{shot.plate} 1001-1009x4"))
+    assert solved(request)[0].solved == (1001, 1005, 1009)
+    Path(shot.plate.replace("####", "1005")).unlink()
+    with pytest.raises(SequenceError, match="1 frame is missing: 1005"):
+        solved(replace(request, out=Sequence.parse(tmp_path / "again" / "matte.####.exr")))
 
 
 def test_fusion_trusts_the_nearer_and_the_surer_pass() -> None:

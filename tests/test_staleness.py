@@ -15,6 +15,7 @@ from bridge.solve import settings
 from bridge.solve.request import Request
 from bridge.solve.run import solve, understood
 from bridge.solve.scratch import Scratch, Trimaps
+from bridge.wire.errors import UsageError
 
 
 def asked(shot: Shot, folder: Path, **choices: object) -> Request:
@@ -130,3 +131,15 @@ def test_frames_without_a_garbage_or_holdout_matte_are_told(request_: Request, t
     understood_by = replace(request_, garbage=Sequence.parse(tmp_path / "roto.####.exr"), frames=(1, 2, 3))
     names(understood_by)
     assert f"the garbage matte {understood_by.garbage} has no frames 1,3" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["out", "trimap_out", "foreground"])
+def test_nothing_written_joins_the_painted_trimaps(shot: Shot, tmp_path: Path, kind: str) -> None:
+    """Under the pattern of the keys it would be a key frame of the next solve, also where no painted one is in its way."""
+    Path(shot.keys.replace("####", "0001")).unlink()
+    write_exr(tmp_path / "key.0001.exr", trimap(shot.truth[1]))
+    keys = Sequence.parse(tmp_path / "key.####.exr")
+    request = asked(shot, tmp_path / "out", trimap=keys, frames=(2,))
+    with pytest.raises(UsageError, match="has the pattern of the trimap"):
+        solve(replace(request, **{kind: Sequence.parse(tmp_path / "." / "key.####.exr")}), tell=lambda event: None)
+    assert keys.frames() == (1,)

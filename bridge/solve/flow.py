@@ -92,8 +92,8 @@ class Behind(Generic[T]):
 
     def _raise(self) -> None:
         if self._error is not None:
-            error, self._error = self._error, None
             self._drop = True
+            error, self._error = self._error, None
             raise error
 
     def _run(self) -> None:

@@ -7,6 +7,7 @@ pixels. A region is a plate's data window, extended to the grid of 32 solved pix
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,11 +60,15 @@ class Matter:
 
     def mattes(self, wanted: Sequence[int], *, present: Collection[int]) -> Iterator[tuple[Plate, Floats]]:
         """Yield plate and alpha (H×W float32 on its data window) of each wanted frame, ascending."""
+        with closing(ahead(sorted(with_neighbours(wanted, present)), self.prepare, depth=1)) as frames:
+            yield from self._in_order(sorted(wanted), frames, present)
+
+    def _in_order(self, wanted: Sequence[int], frames: Iterator[Prepared], present: Collection[int]) -> Iterator[tuple[Plate, Floats]]:
+        """Take prepared frames as they are needed; keep what a later frame needs and no more."""
         to_solve = frozenset(wanted)
         waiting: dict[int, Prepared] = {}
         encoded: dict[int, Encoded] = {}
-        frames = ahead(sorted(with_neighbours(wanted, present)), self.prepare, depth=1)
-        for frame in sorted(to_solve):
+        for frame in wanted:
             before, after = neighbours(frame, present)
             with torch.inference_mode(), self._engine.autocast:
                 while after not in encoded:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -50,7 +51,8 @@ class Output:
 
 
 def check_patterns(outputs: Sequence[tuple[str, Files]], *, inputs: Iterable[tuple[str, Files]], frames: Sequence[int]) -> None:
-    """Raise UsageError when an output would land on an input or on another output, cannot hold all frames, or is no EXR."""
+    """Raise UsageError when an output would land on an input or another output, join an input's frames, cannot hold all, or is no EXR."""
+    inputs = list(inputs)
     taken = {_place(files, frame): what for what, files in inputs for frame in files.frames(allow_none=True)}
     for what, files in outputs:
         if Path(files.name).suffix.lower() != ".exr":
@@ -69,6 +71,12 @@ def check_patterns(outputs: Sequence[tuple[str, Files]], *, inputs: Iterable[tup
                     f"{what} {files} is the same file as {taken[place]} at frame {frame}.", remedy="Write to another folder or name."
                 )
             taken[place] = what
+        for source, read in inputs:
+            if _joins(files.path(frames[0]), read):
+                raise UsageError(
+                    f"{what} {files} has the pattern of {source}: what is written would be read as {source} the next time.",
+                    remedy="Write to another folder or name.",
+                )
 
 
 def to_do(outputs: Sequence[Output], frames: Sequence[int], *, overwrite: bool) -> list[int]:
@@ -111,6 +119,12 @@ def make_ready(outputs: Sequence[Output]) -> None:
 def warn_of_missing(plate: Files, missing: Sequence[int]) -> str:
     """Return the sentence that lists plate frames that are not there."""
     return f"{plate}: {len(missing)} frame{'s are' if len(missing) != 1 else ' is'} missing: {format_range(missing)}"
+
+
+def _joins(path: Path, files: Files) -> bool:
+    """Return whether a file would be one of a sequence's frames."""
+    numbered = re.fullmatch(f"{re.escape(files.head)}-?[0-9]+{re.escape(files.tail)}", path.name, re.DOTALL)
+    return not files.is_single and numbered is not None and os.path.realpath(path.parent) == os.path.realpath(files.folder)
 
 
 def _place(files: Files, frame: int) -> str:

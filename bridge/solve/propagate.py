@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,15 +83,15 @@ class Propagator:
     def _pass(self, order: Sequence[int], references: list[Memory], start: int) -> Iterator[tuple[Working, Tensor]]:
         """Walk frames in order; yield each with its probabilities 1×3×H×W, padding included. Every Nth from `start` is remembered."""
         memory: deque[Memory] = deque(maxlen=MEMORY_KEPT)
-        frames = ahead(order, lambda f: self._working(self._plates.read(f)))
-        for working in frames:
-            with self._engine.autocast:
-                frame = self._network.encode(working.view, place=working.place)
-                logits = self._network.decode(frame, working.view, self._network.read(frame, [*references, *memory]))
-                probabilities = logits.float().softmax(1)
-                if abs(working.frame - start) % MEMORY_EVERY == 0:
-                    memory.append(self._network.remember(frame, working.view, probabilities))
-            yield working, probabilities
+        with closing(ahead(order, lambda f: self._working(self._plates.read(f)))) as frames:
+            for working in frames:
+                with self._engine.autocast:
+                    frame = self._network.encode(working.view, place=working.place)
+                    logits = self._network.decode(frame, working.view, self._network.read(frame, [*references, *memory]))
+                    probabilities = logits.float().softmax(1)
+                    if abs(working.frame - start) % MEMORY_EVERY == 0:
+                        memory.append(self._network.remember(frame, working.view, probabilities))
+                yield working, probabilities
 
     def _key_memory(self, frame: int) -> Memory:
         working, classes = self._working(self._plates.read(frame)), self._trimaps(frame)

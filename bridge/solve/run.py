@@ -114,7 +114,8 @@ def _wanted(request: Request, plates: Plates) -> tuple[tuple[int, ...], tuple[in
     """Return the frames to write and those asked for, or expected, that are not there."""
     present = set(plates.frames)
     if request.frames is None:
-        gaps = tuple(f for f in range(plates.frames[0], plates.frames[-1]) if f not in present)
+        expected = request.plate.declared or range(plates.frames[0], plates.frames[-1])
+        gaps = tuple(f for f in expected if f not in present)
         if gaps:
             raise SequenceError(
                 warn_of_missing(request.plate, gaps) + ".",
