@@ -46,7 +46,7 @@ def write(path: Path, columns: list[Column]) -> None:
 
 
 def _values(files: Sequence, plates: Plates, frame: int) -> Floats:
-    return read_matte(files.path(frame), onto=plates.header(frame))[0]
+    return read_matte(files.path(frame), onto=plates.header(frame)).values
 
 
 def _column(request: Request, plates: Plates, frame: int, *, alpha: Floats, true: Floats, trimap: Floats) -> Column:

@@ -32,6 +32,15 @@ class Key:
     digest: str
 
 
+@dataclass(frozen=True)
+class Matte:
+    """A trimap, garbage or holdout matte on a plate's data window, H×W float32; the channel it is, and the part of the file."""
+
+    values: NDArray[np.float32]
+    channel: str
+    part: int
+
+
 def find(trimaps: Sequence, plates: Plates) -> dict[int, Path]:
     """Return the file of every key frame that has a plate.
 
@@ -40,7 +49,8 @@ def find(trimaps: Sequence, plates: Plates) -> dict[int, Path]:
     frames = trimaps.frames()
     if (trimaps.is_single and trimaps.number is None) or (trimaps.is_single and plates.sequence.is_single):
         return {plates.frames[0]: trimaps.path(frames[0])}
-    orphans = [f for f in frames if f not in set(plates.frames)]
+    present = set(plates.frames)
+    orphans = [f for f in frames if f not in present]
     if len(orphans) == len(frames):
         raise TrimapError(
             f"{trimaps}: its frames {format_range(frames)} have no plate; the plate {plates.sequence} holds {format_range(plates.frames)}.",
@@ -49,7 +59,7 @@ def find(trimaps: Sequence, plates: Plates) -> dict[int, Path]:
         )
     if orphans:
         log.warning("%s: frames %s have no plate and are left out", trimaps, format_range(orphans))
-    return {f: trimaps.path(f) for f in frames if f not in set(orphans)}
+    return {f: trimaps.path(f) for f in frames if f in present}
 
 
 def read(files: Mapping[int, Path], plates: Plates, *, channel: str | None = None) -> Iterator[tuple[Key, Classes]]:
@@ -58,19 +68,21 @@ def read(files: Mapping[int, Path], plates: Plates, *, channel: str | None = Non
     Raises ImageError, WindowError, each naming the file.
     """
     for frame, path in sorted(files.items()):
-        values, chosen = read_matte(path, onto=plates.header(frame), channel=channel)
-        log.info("key frame %d: channel %s of %s", frame, chosen, path)
-        classes = classify(values)
+        matte = read_matte(path, onto=plates.header(frame), channel=channel)
+        log.info("key frame %d: channel %s of %s", frame, matte.channel, path)
+        classes = classify(matte.values)
         _remark(path, classes)
-        yield Key(frame, path, digest_of([file_digest(path, frame=frame), chosen])), classes
+        yield Key(frame, path, digest_of([file_digest(path, frame=frame), matte.part, matte.channel])), classes
 
 
-def read_matte(path: Path, *, onto: exr.Header, channel: str | None = None) -> tuple[NDArray[np.float32], str]:
-    """Read one channel of a file onto a plate's data window, 0 where the file has no pixels; return it and the channel's name.
+def read_matte(path: Path, *, onto: exr.Header, channel: str | None = None) -> Matte:
+    """Read one channel of a file onto a plate's data window, 0 where the file has no pixels.
 
+    `channel` may name a layer too (`roto.A`, or `roto` alone). A file that has the plate's view is read in that view.
     Raises ImageError, WindowError.
     """
-    found = exr.read_channel(path, channel=channel)
+    view, layer, channel = _meant(exr.read_header(path), onto, channel)
+    found = exr.read_channel(path, channel=channel, view=view, layer=layer)
     own = found.header
     window = fit(
         found.values,
@@ -81,7 +93,18 @@ def read_matte(path: Path, *, onto: exr.Header, channel: str | None = None) -> t
         name=str(path),
         windowed=own.file_format == "openexr",
     )
-    return place(found.values, of=window, into=onto.data_window), found.chosen
+    return Matte(place(found.values, of=window, into=onto.data_window), found.chosen, own.selection.part)
+
+
+def _meant(own: exr.Header, onto: exr.Header, channel: str | None) -> tuple[str | None, str | None, str | None]:
+    """Return the view, the layer and the channel to ask for in a file with the header `own`."""
+    view = onto.view if onto.view in own.views else None
+    if channel is None or (channel in own.channels and "." not in channel):
+        return view, None, channel
+    if channel in own.layers:
+        return view, channel, None
+    layer, _, name = channel.rpartition(".")
+    return (view, layer, name) if layer in own.layers else (view, None, channel)
 
 
 def _remark(path: Path, classes: Classes) -> None:

@@ -237,7 +237,7 @@ class Writer:
         """Apply a garbage or holdout matte where the frame has one."""
         if files is None or not files.path(plate.frame).exists():
             return alpha
-        return apply(alpha, key_frames.read_matte(files.path(plate.frame), onto=plate.header)[0])
+        return apply(alpha, key_frames.read_matte(files.path(plate.frame), onto=plate.header).values)
 
     def _provenance(self, output: Output, frame: int) -> dict[str, str]:
         """Name this frame's own inputs and its content key; nothing about job, host or time."""

@@ -1,0 +1,94 @@
+"""Key frames: which picture and channel of a file is the trimap, and where it lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import OpenEXR
+import pytest
+from numpy.typing import NDArray
+from shots import disc, picture, trimap, write_exr
+
+from bridge import exr
+from bridge.imaging.trimap import classify
+from bridge.sequence import Sequence
+from bridge.solve import keys
+from bridge.solve.plates import Plates
+from bridge.wire.errors import ImageError
+
+Floats = NDArray[np.float32]
+ALPHA = disc(0, width=48, height=32)
+TRIMAP = trimap(ALPHA)
+OTHER = np.ascontiguousarray(TRIMAP[:, ::-1])
+
+
+def layered(path: Path) -> Path:
+    """Write a plate with its own A and a painted trimap in the layer `roto`, as one Nuke Write of all channels does."""
+    rgb = picture(ALPHA)
+    channels = dict(zip("RGB", np.moveaxis(rgb, 2, 0).copy(), strict=True)) | {"A": OTHER, "roto.a": TRIMAP}
+    OpenEXR.File({"type": OpenEXR.scanlineimage}, channels).write(str(path))
+    return path
+
+
+def in_parts(path: Path) -> Path:
+    """Write the same, each layer a part of its own, its channel called A in both."""
+    parts = [OpenEXR.Part({"name": name, "type": OpenEXR.scanlineimage}, {"A": a}) for name, a in (("main", OTHER), ("roto", TRIMAP))]
+    OpenEXR.File(parts).write(str(path))
+    return path
+
+
+def stereo(path: Path, left: dict[str, Floats], right: dict[str, Floats]) -> Path:
+    """Write two views as parts."""
+    parts = []
+    for view, channels in (("left", left), ("right", right)):
+        parts.append(OpenEXR.Part({"name": view, "view": view, "type": OpenEXR.scanlineimage}, channels))
+    OpenEXR.File(parts).write(str(path))
+    return path
+
+
+@pytest.fixture
+def plate(tmp_path: Path) -> Path:
+    return write_exr(tmp_path / "plate.0001.exr", picture(ALPHA))
+
+
+def classes_of(plate: Path, file: Path, *, channel: str | None = None, view: str | None = None) -> tuple[keys.Key, keys.Classes]:
+    return next(keys.read({1: file}, Plates(Sequence.parse(plate), view=view), channel=channel))
+
+
+@pytest.mark.parametrize("channel", ["roto.a", "roto"])
+@pytest.mark.parametrize("write", [layered, in_parts])
+def test_a_trimap_may_lie_in_a_layer_of_its_file(plate: Path, tmp_path: Path, write: object, channel: str) -> None:
+    file = write(tmp_path / "key.0001.exr")  # type: ignore[operator]
+    _, found = classes_of(plate, file, channel=channel)
+    assert np.array_equal(found, classify(TRIMAP))
+    _, found = classes_of(plate, file, channel="A")
+    assert np.array_equal(found, classify(OTHER))
+
+
+@pytest.mark.parametrize("write", [layered, in_parts])
+def test_another_layer_of_the_same_file_is_another_key(plate: Path, tmp_path: Path, write: object) -> None:
+    file = write(tmp_path / "key.0001.exr")  # type: ignore[operator]
+    digests = {classes_of(plate, file, channel=channel)[0].digest for channel in ("A", "roto", None)}
+    assert len(digests) == 2
+
+
+def test_the_view_of_the_plate_chooses_the_view_of_a_stereo_trimap(tmp_path: Path) -> None:
+    rgb = dict(zip("RGB", np.moveaxis(picture(ALPHA), 2, 0).copy(), strict=True))
+    plate = stereo(tmp_path / "plate.0001.exr", rgb, rgb)
+    file = stereo(tmp_path / "key.0001.exr", {"A": OTHER}, {"A": TRIMAP})
+    for view, truth in (("left", OTHER), ("right", TRIMAP), (None, OTHER)):
+        assert np.array_equal(classes_of(plate, file, view=view)[1], classify(truth))
+
+
+def test_a_channel_that_is_nowhere_is_refused(plate: Path, tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"no channel 'rotto\.a'"):
+        classes_of(plate, layered(tmp_path / "key.0001.exr"), channel="rotto.a")
+
+
+def test_a_matte_is_placed_by_its_own_window(plate: Path, tmp_path: Path) -> None:
+    file = write_exr(tmp_path / "garbage.exr", np.ones((8, 8), np.float32), display=(48, 32))
+    values = keys.read_matte(file, onto=exr.read_header(plate)).values
+    assert values.shape == (32, 48)
+    assert values[:8, :8].min() == 1.0
+    assert values.sum() == 64.0
