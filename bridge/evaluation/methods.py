@@ -1,0 +1,86 @@
+"""What is compared on a clip: the two stages, and the same with something taken away."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from bridge.models.inputs import PRIOR_ALPHA, matting_inputs
+from bridge.models.matting import MattingNetwork, exact_where_certain
+from bridge.models.propagation import Memory, PropagationNetwork
+from bridge.solve.propagate import decided, fused
+from bridge.solve.settings import MEMORY_EVERY, MEMORY_KEPT
+from bridge.training.clips import Clips
+from bridge.training.stages import one_hot
+
+
+def propagated(network: PropagationNetwork, clips: Clips, keys: Sequence[int], *, memory: bool = True) -> Tensor:
+    """Return T×1×H×W uint8 classes of a clip: the true trimaps at the keys, elsewhere stage 1's, as a solve makes them.
+
+    Head and tail are one pass outwards, a span between two keys is two passes, fused. Without `memory` every frame reads the keys alone.
+    """
+    walk = Walk(network, clips.view[0], clips.classes[0], memory=memory)
+    classes = clips.classes[0].clone()
+    height, width = classes.shape[-2:]
+    for t, probabilities in walk.solved(keys):
+        classes[t, 0] = torch.from_numpy(decided(probabilities, size=(height, width)))
+    return classes
+
+
+class Walk:
+    """Passes through one clip; every frame is encoded once."""
+
+    def __init__(self, network: PropagationNetwork, view: Tensor, classes: Tensor, *, memory: bool) -> None:
+        self._network, self._view, self._classes = network, view, classes
+        self._frames = [network.encode(view[t : t + 1]) for t in range(len(view))]
+        self._kept = MEMORY_KEPT if memory else 0
+
+    def solved(self, keys: Sequence[int]) -> Iterator[tuple[int, Tensor]]:
+        """Yield every frame that is no key, with its probabilities 1×3×H×W."""
+        yield from self._pass(range(keys[0] - 1, -1, -1), keys[0], keys[:1])
+        for before, after in pairwise(keys):
+            between = range(before + 1, after)
+            backward = dict(self._pass(between[::-1], after, (before, after)))
+            for t, forward in self._pass(between, before, (before, after)):
+                yield t, fused(forward, backward[t], share=(after - t) / (after - before))
+        yield from self._pass(range(keys[-1] + 1, len(self._frames)), keys[-1], keys[-1:])
+
+    def _pass(self, order: Iterable[int], start: int, keys: Sequence[int]) -> Iterator[tuple[int, Tensor]]:
+        references = [self._remembered(k, one_hot(self._classes[k : k + 1])) for k in keys]
+        memory: deque[Memory] = deque(maxlen=self._kept)
+        for t in order:
+            read = self._network.read(self._frames[t], [*references, *memory])
+            probabilities = self._network.decode(self._frames[t], self._view[t : t + 1], read).softmax(1)
+            if abs(t - start) % MEMORY_EVERY == 0:
+                memory.append(self._remembered(t, probabilities))
+            yield t, probabilities
+
+    def _remembered(self, t: int, probabilities: Tensor) -> Memory:
+        return self._network.remember(self._frames[t], self._view[t : t + 1], probabilities)
+
+
+def shown(clips: Clips, classes: Tensor) -> Tensor:
+    """Return what stage 2 is shown of every frame of a clip with these trimaps, T×17×H×W."""
+    linear = bool(clips.linear[0])
+    view, plate = clips.view[0], clips.plate[0]
+    each = [slice(t, t + 1) for t in range(len(view))]
+    return torch.cat([matting_inputs(view[t], plate[t], classes[t], linear=linear) for t in each])
+
+
+def mattes(network: MattingNetwork, inputs: Tensor, classes: Tensor, *, alone: bool = False) -> Tensor:
+    """Return alpha, T×H×W; `alone` replaces the neighbours by the centre frame."""
+    last = len(inputs) - 1
+    alphas = []
+    for t in range(len(inputs)):
+        three = [t, t, t] if alone else [max(0, t - 1), t, min(last, t + 1)]
+        alphas.append(exact_where_certain(network(inputs[three][None])[0, 0], classes[t]))
+    return torch.stack(alphas)[:, 0]
+
+
+def priors(inputs: Tensor, classes: Tensor) -> Tensor:
+    """Return the colour prior's own alpha, T×H×W."""
+    return exact_where_certain(inputs[:, PRIOR_ALPHA : PRIOR_ALPHA + 1], classes)[:, 0]

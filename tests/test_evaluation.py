@@ -1,0 +1,95 @@
+"""What is compared, and the page that tells of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from bridge.evaluation import comparison, methods
+from bridge.evaluation.comparison import ALONE, FLOW_PEER, OURS, Compared
+from bridge.evaluation.page import Measured, page, table, verdict
+from bridge.models.propagation import PropagationNetwork
+from bridge.training.clips import Clips, make_clips
+
+
+@pytest.fixture(scope="module")
+def clips() -> Clips:
+    return make_clips(batch=1, times=range(9), size=64, seed=3, footage=None, families=["edges"])
+
+
+@pytest.fixture(scope="module")
+def network() -> PropagationNetwork:
+    torch.manual_seed(4)
+    return PropagationNetwork().eval()
+
+
+def walked(network: PropagationNetwork, clips: Clips, keys: list[int], *, memory: bool = True) -> dict[int, torch.Tensor]:
+    with torch.inference_mode():
+        return dict(methods.Walk(network, clips.view[0], clips.classes[0], memory=memory).solved(keys))
+
+
+def test_keys_keep_their_trimaps_and_every_other_frame_is_solved_once(network: PropagationNetwork, clips: Clips) -> None:
+    with torch.inference_mode():
+        found = methods.propagated(network, clips, [2, 6])
+    assert (found.shape, found.dtype) == (clips.classes[0].shape, torch.uint8)
+    assert all(torch.equal(found[k], clips.classes[0, k]) for k in (2, 6))
+    assert sorted(walked(network, clips, [2, 6])) == [0, 1, 3, 4, 5, 7, 8]
+
+
+def test_memory_speaks_only_after_its_first_frame(network: PropagationNetwork, clips: Clips) -> None:
+    full, forgetful = (walked(network, clips, [0], memory=m) for m in (True, False))
+    change = [float((full[t] - forgetful[t]).abs().max()) for t in range(1, 9)]
+    assert change[:5] == [0.0] * 5
+    assert min(change[5:]) > 0.0
+
+
+def test_a_span_reads_both_its_keys_and_the_tail_only_the_last(network: PropagationNetwork, clips: Clips) -> None:
+    one, two = walked(network, clips, [0], memory=False), walked(network, clips, [0, 4], memory=False)
+    assert float((one[2] - two[2]).abs().max()) > 0.0
+    assert torch.equal(two[7], walked(network, clips, [4], memory=False)[7])
+
+
+def test_without_an_error_every_number_is_zero() -> None:
+    truth = np.random.default_rng(0).random((3, 16, 20)).astype(np.float32)
+    whole = comparison.errors(truth, truth)
+    inside = comparison.errors_where_unknown(truth, truth, np.ones(truth.shape, bool), np.zeros((2, 16, 20, 2), np.float32))
+    assert set(whole.values()) | set(inside.values()) == {0.0}
+
+
+def test_numbers_are_a_frame_s_mean_in_the_unit_of_their_column() -> None:
+    truth, alpha = np.zeros((4, 10, 10), np.float32), np.zeros((4, 10, 10), np.float32)
+    alpha[:, 2, 3] = 0.5
+    whole = comparison.errors(alpha, truth)
+    assert whole == pytest.approx({"SAD": 0.0005, "MAD ×1000": 5.0, "MSE ×1000": 2.5, "dtSSD": 0.0})
+    inside = comparison.errors_where_unknown(alpha, truth, alpha > 0, np.zeros((3, 10, 10, 2), np.float32))
+    assert inside["mSAD ×1000"] == pytest.approx(500.0)
+    assert inside["Conn ÷1000"] == pytest.approx(0.0005)
+    assert inside["MESSDdt"] == 0.0
+
+
+def test_the_verdict_says_by_how_much_and_which_way() -> None:
+    rows = {OURS: {"SAD": 1.5, "dtSSD": 6.0}, ALONE: {"SAD": 1.5, "dtSSD": 6.9}, FLOW_PEER: {"SAD": 2.0, "dtSSD": 8.0}}
+    assert verdict(rows) == (
+        "Replacing the neighbours by the centre frame changes dtSSD by +15 %. "
+        "Against closed-form with trimaps by DIS flow, both stages change SAD by -25 % and dtSSD by -25 %."
+    )
+    assert "DIS" not in verdict({name: rows[name] for name in (OURS, ALONE)})
+
+
+def test_the_page_sets_apart_the_clips_that_classical_methods_can_solve() -> None:
+    def compared(sad: float, *, solvable: bool) -> Compared:
+        rows = {name: {"SAD": sad, "dtSSD": 1.0} for name in (OURS, ALONE)}
+        return Compared(rows, rows, {"one key": {"agreement": 0.9}}, solvable)
+
+    measured = Measured("command", "weights", [compared(1.0, solvable=True), compared(3.0, solvable=False)], 0.25, {})
+    text = page(measured)
+    before, after = text.split("The same over the 1 clips")
+    assert f"| {OURS} | 2.000 | 1.000 |" in before
+    assert f"| {OURS} | 1.000 | 1.000 |" in after
+    assert "changes by 0.250/255" in after
+    assert "There are none." in page(Measured("command", "weights", [compared(1.0, solvable=False)], 0.0, {}))
+
+
+def test_a_table_is_markdown() -> None:
+    assert table({"a": {"x": 1.0, "y": 2.0}}, "what", "{:.1f}") == "| what | x | y |\n|---|---|---|\n| a | 1.0 | 2.0 |"
