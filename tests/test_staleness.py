@@ -125,6 +125,19 @@ def test_the_foreground_is_the_plate_where_a_holdout_keeps_it(shot: Shot, reques
     assert np.array_equal(colours[:, 40:], own[:, 40:])
 
 
+def test_a_kind_of_file_asked_for_later_leaves_the_others_alone(shot: Shot, request_: Request) -> None:
+    first = replace(request_, trimap_out=None, foreground=None)
+    solve(first, tell=lambda event: None)
+    before = [first.out.path(f).stat().st_mtime_ns for f in shot.frames]
+    landed: list[str] = []
+    summary = solve(request_, tell=lambda event: landed.extend(p.name for p in getattr(event, "files", ())))
+    assert summary.solved == tuple(shot.frames)
+    assert [first.out.path(f).stat().st_mtime_ns for f in shot.frames] == before
+    assert landed == [f"{kind}.{frame:04d}.exr" for frame in shot.frames for kind in ("trimap", "fg")]
+    solve(replace(request_, overwrite=True), tell=lambda event: None)
+    assert min(first.out.path(f).stat().st_mtime_ns for f in shot.frames) > max(before)
+
+
 def test_frames_without_a_garbage_or_holdout_matte_are_told(request_: Request, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for frame in (2, 4):
         write_exr(tmp_path / f"roto.{frame:04d}.exr", np.zeros((32, 48), np.float32))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -65,13 +65,12 @@ class Landed:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a solve came to. Seconds are wall clock, from the first frame's reading to the last one's landing."""
+    """What a solve came to. Seconds are wall clock, from understanding the shot to the last frame's landing."""
 
     solved: tuple[int, ...]
     kept: tuple[int, ...]
     missing: tuple[int, ...]
     seconds: float
-    warnings: tuple[str, ...] = field(default=())
 
 
 Event = Began | Advanced | Landed
