@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+import os
+from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from bridge.models.prior import Prior, colour_prior, distances
 
+DATA = Path(os.environ.get("VIDEOMATTE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 FORE, BACK = (0.9, 0.25, 0.1), (0.1, 0.3, 0.7)
 
 
@@ -105,3 +110,58 @@ def test_a_class_that_is_absent_is_at_the_limit() -> None:
     near, far = distances(torch.zeros(1, 1, 5, 6, dtype=torch.int64), limit=64.0)
     assert bool((near == 0.0).all())
     assert bool((far == 64.0).all())
+
+
+def photograph(number: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return display-referred colours, classes and true alpha of one validation photograph, trimap1."""
+    image, trimap, truth = (
+        cv2.imread(str(DATA / "validation" / folder / f"GT{number:02d}.png"), flag)
+        for folder, flag in (("image", cv2.IMREAD_COLOR), ("trimap1", cv2.IMREAD_GRAYSCALE), ("alpha", cv2.IMREAD_GRAYSCALE))
+    )
+    assert image is not None
+    colours = torch.from_numpy(np.ascontiguousarray(image[..., ::-1].transpose(2, 0, 1))).float()[None] / 255.0
+    classes = torch.from_numpy(np.select([trimap == 0, trimap == 255], [0, 2], 1))[None, None]
+    return colours, classes, torch.from_numpy(truth).float()[None, None] / 255.0
+
+
+@pytest.mark.parametrize(("step", "sad", "mse"), [(1, 1.00, 0.0053), (2, 1.06, 0.0059)])
+def test_on_photographs_the_prior_keeps_what_it_has_reached(step: int, sad: float, mse: float) -> None:
+    if not (DATA / "validation").is_dir():
+        pytest.skip(f"no validation photographs in {DATA}")
+    found = []
+    for number in (1, 5, 12):
+        colours, classes, truth = photograph(number)
+        error = (colour_prior(colours, classes, linear=False, step=step).alpha - truth)[classes == 1]
+        found.append((float(error.abs().sum()) / 1000.0, float(error.square().mean())))
+    assert sum(row[0] for row in found) / 3.0 < sad
+    assert sum(row[1] for row in found) / 3.0 < mse
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_the_number_of_threads_changes_nothing(step: int) -> None:
+    colours, classes, _ = edge(160, 200)
+    threads, results = torch.get_num_threads(), []
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            results.append(colour_prior(colours, classes, linear=True, step=step))
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(results[0].alpha, results[1].alpha)
+    assert torch.equal(results[0].background, results[1].background)
+
+
+def test_grain_moves_the_alpha_less_than_the_plate() -> None:
+    colours, classes, alpha = edge(96, 128)
+    grain = 0.03 * torch.randn(colours.shape, generator=torch.Generator().manual_seed(5))
+    prior = colour_prior((colours + grain).clamp(min=0.0), classes, linear=False)
+    assert float((prior.alpha - alpha).abs()[classes == 1].mean()) < 0.03
+
+
+def test_far_away_unknown_pixels_do_not_change_an_edge() -> None:
+    colours, classes, _ = edge(300, 400)
+    spotted = classes.clone()
+    spotted[..., 0, 0] = 1
+    edges = classes == 1
+    alone, together = (colour_prior(colours, marks, linear=False).alpha[edges] for marks in (classes, spotted))
+    assert torch.allclose(alone, together, atol=1e-3)

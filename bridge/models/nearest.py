@@ -47,51 +47,59 @@ def _column_distance(known: Tensor, *, reach: int) -> Tensor:
     return steps.clamp(max=reach)
 
 
-def nearest_known(known: Tensor, *, wanted: Tensor) -> list[Tensor]:
-    """Return a pyramid of positions of near true pixels: level l holds one per cell of 2^l pixels, level 0 only where `wanted` or true.
+def nearest_known(sides: list[Tensor], *, wanted: Tensor) -> list[list[Tensor]]:
+    """Return for each side a pyramid of positions of near true pixels: level l holds one per cell of 2^l pixels.
 
-    known, wanted: N×H×W bool. Each level: N×h×w int64, y·W + x in the full frame, -1 where the frame has none.
+    sides: N×H×W bool each; wanted: N×H×W bool. Each level: N×h×w int32, y·65536 + x in the full frame, -1 where none was found or asked
+    for. Level 0 answers where `wanted` or true, coarser ones within four cells of a wanted pixel and wherever a cell holds true pixels.
     A cell that holds true pixels keeps one of its own; an empty one takes the nearest of what the 3×3 cells above it found.
     """
-    width = known.shape[-1]
-    place = torch.arange(known.shape[-2] * width, device=known.device).view(1, known.shape[-2], width)
-    levels = [torch.where(known, place, -1)]
-    while max(levels[-1].shape[-2:]) > 1:
+    asked = [wanted]
+    while max(asked[-1].shape[-2:]) > 1:
+        asked.append(_coarser(asked[-1]))
+    around = [wanted] + [_near(asked, number) for number in range(1, len(asked))]
+    return [_pyramid(known, wanted & ~known, around) for known in sides]
+
+
+def _pyramid(known: Tensor, wanted: Tensor, around: list[Tensor]) -> list[Tensor]:
+    rows, columns = (torch.arange(n, device=known.device, dtype=torch.int32) for n in known.shape[-2:])
+    levels = [torch.where(known, rows[:, None] * 65536 + columns, -1)]
+    while len(levels) < len(around):
         levels.append(_coarser(levels[-1]))
     for number in range(len(levels) - 2, -1, -1):
-        empty = levels[number] < 0
-        _fill(levels[number], levels[number + 1], empty & wanted if number == 0 else empty, cell=2**number, width=width)
-    _settle(levels[0], wanted & ~known, width=width)
+        _fill(levels[number], levels[number + 1], around[number] & (levels[number] < 0), cell=2**number)
+    _fill(levels[0], levels[0], wanted, cell=1)
     return levels
 
 
-def _coarser(seeds: Tensor) -> Tensor:
-    height, width = seeds.shape[-2:]
-    even = F.pad(seeds, (0, width % 2, 0, height % 2), value=-1)
+def _near(asked: list[Tensor], number: int) -> Tensor:
+    """Return the cells of a level that lie within four cells of an asked one: those next to an asked one two levels up."""
+    height, width = asked[number].shape[-2:]
+    if number + 2 >= len(asked):
+        return torch.ones_like(asked[number])
+    wide = F.max_pool2d(asked[number + 2].float()[:, None], 3, 1, 1)[:, 0] > 0
+    return wide.repeat_interleave(4, 1)[:, :height].repeat_interleave(4, 2)[..., :width]
+
+
+def _coarser(cells: Tensor) -> Tensor:
+    """Return the greatest of each 2×2 cells: of positions the last, of answers whether any is true."""
+    even = F.pad(cells, (0, cells.shape[-1] % 2, 0, cells.shape[-2] % 2), value=-1 if cells.dtype == torch.int32 else 0)
     return torch.maximum(torch.maximum(even[:, ::2, ::2], even[:, 1::2, 1::2]), torch.maximum(even[:, ::2, 1::2], even[:, 1::2, ::2]))
 
 
-def _fill(seeds: Tensor, above: Tensor, empty: Tensor, *, cell: int, width: int) -> None:
+def _fill(seeds: Tensor, above: Tensor, empty: Tensor, *, cell: int) -> None:
+    """Give every empty cell the nearest seed of the 3×3 cells around it: one level up, or on its own level where `above` is `seeds`."""
     frame, row, column = torch.nonzero(empty, as_tuple=True)
-    rows = [(row // 2 + d).clamp(0, above.shape[-2] - 1) for d in (-1, 0, 1)]
-    columns = [(column // 2 + d).clamp(0, above.shape[-1] - 1) for d in (-1, 0, 1)]
-    offered = torch.stack([above[frame, r, c] for r in rows for c in columns], 1)
-    seeds[frame, row, column] = _closest(offered, row, column, cell=cell, width=width)
-
-
-def _settle(seeds: Tensor, wanted: Tensor, *, width: int) -> None:
-    """Let every wanted pixel look at its neighbours' finds once more."""
-    frame, row, column = torch.nonzero(wanted, as_tuple=True)
-    rows = [(row + d).clamp(0, seeds.shape[-2] - 1) for d in (-1, 0, 1)]
-    columns = [(column + d).clamp(0, seeds.shape[-1] - 1) for d in (-1, 0, 1)]
-    offered = torch.stack([seeds[frame, r, c] for r in rows for c in columns], 1)
-    seeds[frame, row, column] = _closest(offered, row, column, cell=1, width=width)
-
-
-def _closest(offered: Tensor, row: Tensor, column: Tensor, *, cell: int, width: int) -> Tensor:
-    centre = (cell - 1) / 2
-    down = torch.div(offered, width, rounding_mode="floor")
-    across = offered - down * width
-    squared = (down - (row * cell + centre)[:, None]).square() + (across - (column * cell + centre)[:, None]).square()
-    best = torch.where(offered < 0, torch.inf, squared).argmin(1, keepdim=True)
-    return offered.gather(1, best)[:, 0]
+    height, width = above.shape[-2:]
+    over = 1 if above is seeds else 2
+    start, table = frame * (height * width), above.reshape(-1)
+    rows = [start + (torch.div(row, over, rounding_mode="floor") + d).clamp_(0, height - 1) * width for d in (-1, 0, 1)]
+    columns = [(torch.div(column, over, rounding_mode="floor") + d).clamp_(0, width - 1) for d in (-1, 0, 1)]
+    offered = [table.index_select(0, r + c) for r in rows for c in columns]
+    down, across = (row * cell + cell // 2).to(torch.int32), (column * cell + cell // 2).to(torch.int32)
+    nearest, best = torch.full_like(down, 2**30), torch.full_like(down, -1)
+    for seed in offered:
+        squared = ((seed >> 16) - down).square() + ((seed & 65535) - across).square()
+        closer = (squared < nearest) & (seed >= 0)
+        nearest, best = torch.where(closer, squared, nearest), torch.where(closer, seed, best)
+    seeds.view(-1)[(frame * seeds.shape[-2] + row) * seeds.shape[-1] + column] = best

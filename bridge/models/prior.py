@@ -8,17 +8,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .guided import box, guided_plane
-from .nearest import BACKGROUND, FOREGROUND, UNKNOWN, distances
-from .sampling import Pixels, best_pairs, grown, known_around, perceptual_weight, unknown_pixels
+from .guided import guided_plane
+from .nearest import BACKGROUND, FOREGROUND, UNKNOWN, distances, nearest_known
+from .sampling import Pixels, best_pairs, grown, perceptual_weight, shared, unknown_pixels
 
 __all__ = ["Prior", "colour_prior", "distances"]
 
 MARGIN = 64  # pixels around the unknown region that are searched
+ALIGNED = 192  # the searched part begins at multiples of this, so that a pixel's search does not depend on where the part begins
 UNLIKE = 0.05  # part of the unknown region that stands for a class the trimap does not have
-ERROR_SCALE = 32.0  # a perceptual colour error of 1/32 costs a pair's trust a factor e
-SHARE = 2  # pixels around over which pairs are averaged
-FOLLOW, EASE = 8, 1e-5  # radius and regularisation of the guided filter
+LEAST = 0.02  # trust of a pair that explains nothing
+ERROR_SCALE = 64.0  # a perceptual colour error of 1/64 costs a pair's trust a factor e
+ROUNDS = 2  # of lending pairs to the neighbours
+CELL, FOLLOW, EASE = 4, 1, 3e-6  # the guided filter: cell in full-resolution pixels, radius in cells, regularisation
 
 
 @dataclass(frozen=True)
@@ -47,18 +49,19 @@ def colour_prior(colours: Tensor, classes: Tensor, *, linear: Tensor | bool, ste
     A frame without certain foreground or background borrows its least alike unknown colours in their place.
     """
     linear = torch.as_tensor(linear, device=colours.device).expand(colours.shape[0])
+    classes = classes.to(torch.uint8)
     if not bool((classes == UNKNOWN).any()):
         certain = (classes == FOREGROUND).float()
         return Prior(certain, colours, colours, torch.ones_like(certain), torch.zeros_like(certain))
-    rows, columns = _around(classes, step=step)
+    rows, columns = _around(classes)
     near, marks = colours[..., rows, columns], classes[..., rows, columns]
     if step > 1:
-        near, marks = F.avg_pool2d(_even(near, step), step), _agreed(_even(marks.float(), step), step)
-    field = _searched(near, marks, linear, step=step)
-    return _finished(colours, classes, linear, field, origin=(rows.start, columns.start), step=step)
+        near, marks = F.avg_pool2d(_even(near, step), step), _agreed(_even(marks, step), step)
+    fields = _searched(near, marks, linear, step=step)
+    return _finished(colours, classes, linear, fields, origin=(rows.start, columns.start), step=step)
 
 
-def _around(classes: Tensor, *, step: int) -> tuple[slice, slice]:
+def _around(classes: Tensor) -> tuple[slice, slice]:
     """Return the part of the frame that is searched: the unknown region and what is near it, or all where that would lose a class."""
     height, width = classes.shape[-2:]
     unknown = classes == UNKNOWN
@@ -66,7 +69,7 @@ def _around(classes: Tensor, *, step: int) -> tuple[slice, slice]:
     for axis, length in ((3, height), (2, width)):
         inside = unknown.any(axis).flatten(0, -2).any(0).nonzero()
         low, high = int(inside[0]) - MARGIN, int(inside[-1]) + 1 + MARGIN
-        part.append(slice(max(0, low) // step * step, min(length, high)))
+        part.append(slice(max(0, low) // ALIGNED * ALIGNED, min(length, high)))
     near = classes[..., part[0], part[1]]
     kept = all(torch.equal((near == k).flatten(1).any(1), (classes == k).flatten(1).any(1)) for k in (BACKGROUND, FOREGROUND))
     return (part[0], part[1]) if kept else (slice(0, height), slice(0, width))
@@ -74,13 +77,18 @@ def _around(classes: Tensor, *, step: int) -> tuple[slice, slice]:
 
 def _even(values: Tensor, step: int) -> Tensor:
     height, width = values.shape[-2:]
-    return F.pad(values, (0, -width % step, 0, -height % step), mode="replicate")
+    if height % step == width % step == 0:
+        return values
+    return F.pad(values.float(), (0, -width % step, 0, -height % step), mode="replicate").to(values.dtype)
 
 
 def _agreed(classes: Tensor, step: int) -> Tensor:
-    """Return N×1×h×w classes of squares of `step` pixels, certain only where all agree; classes: float."""
-    high, low = F.max_pool2d(classes, step), -F.max_pool2d(-classes, step)
-    return torch.where(high == low, high, float(UNKNOWN)).to(torch.uint8)
+    """Return classes of squares of `step` pixels, certain only where all agree; classes: uint8, N×1×H×W with H and W multiples of step."""
+    parts = [classes[..., y::step, x::step] for y in range(step) for x in range(step)]
+    high, low = parts[0], parts[0]
+    for part in parts[1:]:
+        high, low = torch.maximum(high, part), torch.minimum(low, part)
+    return torch.where(high == low, high, UNKNOWN)
 
 
 def _completed(flat: Tensor, classes: Tensor, linear: Tensor) -> tuple[Tensor, Tensor]:
@@ -88,7 +96,7 @@ def _completed(flat: Tensor, classes: Tensor, linear: Tensor) -> tuple[Tensor, T
     known_f, known_b = classes == FOREGROUND, classes == BACKGROUND
     lacking = ((classes == UNKNOWN).flatten(1).any(1) & ~(known_f.flatten(1).any(1) & known_b.flatten(1).any(1))).nonzero()[:, 0]
     for n in lacking.tolist():
-        view = flat.view(*classes.shape, 3)[n]
+        view = flat.view(3, *classes.shape)[:, n].permute(1, 2, 0)
         view = view.clamp(min=0.0).sqrt() if bool(linear[n]) else view
         if not known_f[n].any() and not known_b[n].any():
             known_b[n] = _border(known_b[n])
@@ -115,90 +123,85 @@ def _least_alike(view: Tensor, known: Tensor, unknown: Tensor) -> Tensor:
     return chosen.view_as(unknown)
 
 
-def _searched(colours: Tensor, classes: Tensor, linear: Tensor, *, step: int) -> Tensor:
-    """Search pairs for the unknown pixels and smooth them; return N×10×h×w: mean foreground 3, mean background 3, slope 3, offset 1.
+def _searched(colours: Tensor, classes: Tensor, linear: Tensor, *, step: int) -> tuple[Tensor, Tensor]:
+    """Search pairs for the unknown pixels and smooth them; return mean foreground and background, N×6×h×w, and a plane per cell.
 
-    Alpha is slope · guide + offset, the guide being the colours as `_guide` shows them.
+    The plane, N×4×…, is slope 3 and offset 1: alpha is slope · guide + offset, the guide being the colours as `_guide` shows them.
     """
     unknown = classes[:, 0] == UNKNOWN
-    flat = colours.permute(0, 2, 3, 1).reshape(-1, 3)
+    flat = colours.transpose(0, 1).reshape(3, -1)
     known_f, known_b = _completed(flat, classes[:, 0], linear)
-    weight = perceptual_weight(flat, linear.repeat_interleave(unknown[0].numel()))
-    grown_f, grown_b = grown(known_f, known_b, flat, weight, step=step)
-    pixels = unknown_pixels(unknown & ~(grown_f | grown_b))
-    certain = (grown_f & ~grown_b).float()[:, None]
-    fore = colours.permute(0, 2, 3, 1).reshape(-1, 3).clone()
-    back, alpha, trust = fore.clone(), certain.flatten().clone(), torch.ones_like(certain).flatten()
+    weight = perceptual_weight(colours.transpose(0, 1), linear.view(-1, 1, 1))
+    grown_f, grown_b = grown(known_f, known_b, flat, weight.flatten(), step=step)
+    wanted = unknown & ~(grown_f | grown_b)
+    pixels = unknown_pixels(wanted)
+    alpha, trust = (grown_f & ~grown_b).float()[:, None], torch.ones_like(weight)[:, None]
+    fore = flat.clone()
+    back = flat.clone()
     if pixels.place.numel():
-        wanted = unknown & ~(grown_f | grown_b)
-        pairs = best_pairs(pixels, flat, weight[pixels.place], known_around(grown_f, wanted), known_around(grown_b, wanted), step=step)
-        fore[pixels.place], back[pixels.place], alpha[pixels.place] = pairs.foreground, pairs.background, pairs.alpha
-        trust[pixels.place] = torch.exp(-pairs.error * ERROR_SCALE)
-    open_ = torch.zeros_like(alpha)
-    open_[pixels.place] = 1.0
-    maps = [m.view(*unknown.shape, -1).permute(0, 3, 1, 2) for m in (fore, back, alpha, trust, open_)]
-    return _smoothed(_guide(colours, linear), colours, linear, *maps, step=step)
+        heavy = weight.flatten()[pixels.place]
+        pairs = best_pairs(pixels, flat, heavy, *nearest_known([grown_f, grown_b], wanted=wanted), step=step)
+        for _ in range(ROUNDS):
+            pairs = shared(pixels, flat, heavy, pairs, step=step)
+        for map_, values in ((fore, pairs.foreground), (back, pairs.background)):
+            for channel in range(3):
+                map_[channel][pixels.place] = values[channel]
+        alpha.view(-1)[pixels.place] = pairs.alpha
+        trust.view(-1)[pixels.place] = torch.exp(-pairs.error * ERROR_SCALE)
+    pair = torch.stack([*fore, *back]).view(6, *unknown.shape).transpose(0, 1)
+    trusted = torch.where(wanted[:, None], LEAST + trust, 1.0)
+    plane = guided_plane(_guide(colours, linear), alpha, trusted, cell=max(1, CELL // step), radius=FOLLOW, ease=EASE)
+    return pair, plane
 
 
 def _guide(colours: Tensor, linear: Tensor) -> Tensor:
     return torch.where(linear.view(-1, 1, 1, 1), colours.clamp(min=0.0).sqrt(), colours)
 
 
-def _smoothed(
-    guide: Tensor, colours: Tensor, linear: Tensor, fore: Tensor, back: Tensor, alpha: Tensor, trust: Tensor, open_: Tensor, *, step: int
-) -> Tensor:
-    """Average the pairs by trust, project every colour again, and fit alpha to the guide."""
-    radius = max(1, SHARE // step)
-    share_f, share_b = trust * (0.05 + alpha) + 1e-6, trust * (1.05 - alpha) + 1e-6
-    sums = box(torch.cat([fore * share_f, share_f, back * share_b, share_b, alpha], 1), radius)
-    mean_f, mean_b = sums[:, :3] / sums[:, 3:4], sums[:, 4:7] / sums[:, 7:8]
-    scale = perceptual_weight(colours.permute(0, 2, 3, 1), linear.view(-1, 1, 1)).unsqueeze(1)
-    span = (mean_f - mean_b) * scale
-    length = span.square().sum(1, keepdim=True)
-    fit = (((colours - mean_b) * scale * span).sum(1, keepdim=True) / (length + 1e-3)).clamp(0.0, 1.0)
-    sure = (6.0 * length.sqrt()).clamp(max=1.0)
-    raw = torch.where(open_ > 0, sure * fit + (1.0 - sure) * sums[:, 8:9], alpha)
-    trusted = torch.where(open_ > 0, 0.05 + trust * sure, 1.0)
-    return torch.cat([mean_f, mean_b, guided_plane(guide, raw, trusted, radius=FOLLOW // step, ease=EASE)], 1)
-
-
-def _finished(colours: Tensor, classes: Tensor, linear: Tensor, field: Tensor, *, origin: tuple[int, int], step: int) -> Prior:
-    """Read the searched field, which begins at `origin`, at every unknown pixel of the full frame and explain its own colour by it."""
+def _finished(
+    colours: Tensor, classes: Tensor, linear: Tensor, fields: tuple[Tensor, Tensor], *, origin: tuple[int, int], step: int
+) -> Prior:
+    """Read the searched fields, which begin at `origin`, at every unknown pixel of the full frame and explain its own colour by them."""
     pixels = unknown_pixels(classes[:, 0] == UNKNOWN)
-    rows = _read(field, pixels, origin=origin, step=step)
-    flat = colours.permute(0, 2, 3, 1).reshape(-1, 3)
-    here, light = flat[pixels.place], linear[pixels.frame]
-    shown = torch.where(light[:, None], here.clamp(min=0.0).sqrt(), here)
-    alpha = ((rows[:, 6:9] * shown).sum(1) + rows[:, 9]).clamp(0.0, 1.0)
-    scale = perceptual_weight(here, light)[:, None]
-    span = (rows[:, :3] - rows[:, 3:6]) * scale
-    error = ((here - rows[:, 3:6]) * scale - alpha[:, None] * span).norm(dim=1)
+    size = pixels.height * pixels.width
+    places = [pixels.place + (pixels.frame * 2 + channel) * size for channel in range(3)]
+    here = torch.stack([colours.reshape(-1).index_select(0, place) for place in places])
+    light = linear[pixels.frame]
+    shown = torch.where(light, here.clamp(min=0.0).sqrt(), here)
+    pair = _read(fields[0], pixels, origin=origin, cell=step)
+    plane = _read(fields[1], pixels, origin=origin, cell=step * max(1, CELL // step))
+    alpha = ((plane[:3] * shown).sum(0) + plane[3]).clamp_(0.0, 1.0)
+    scale = perceptual_weight(here, light)
+    span = (pair[:3] - pair[3:]) * scale
+    error = ((here - pair[3:]) * scale - alpha * span).square().sum(0).sqrt_()
     certain = (classes == FOREGROUND).float()
 
-    def landed(into: Tensor, values: Tensor) -> Tensor:
-        result = into.clone()
-        result[pixels.frame, :, pixels.row, pixels.column] = values.view(len(values), -1)
+    def landed(into: Tensor, *values: Tensor) -> Tensor:
+        result = into.clone(memory_format=torch.contiguous_format)
+        for place, value in zip([pixels.place] if len(values) == 1 else places, values, strict=True):
+            result.view(-1)[place] = value
         return result
 
     return Prior(
         landed(certain, alpha),
-        landed(colours, rows[:, :3]),
-        landed(colours, rows[:, 3:6]),
+        landed(colours, *pair[:3]),
+        landed(colours, *pair[3:]),
         landed(torch.ones_like(certain), torch.exp(-error * 16.0)),
-        landed(torch.zeros_like(certain), span.norm(dim=1).clamp(max=1.0)),
+        landed(torch.zeros_like(certain), span.square().sum(0).sqrt_().clamp_(max=1.0)),
     )
 
 
-def _read(field: Tensor, pixels: Pixels, *, origin: tuple[int, int], step: int) -> Tensor:
-    """Return M×10, a field that begins at `origin` read at full-resolution pixels; bilinearly where it is smaller by `step`."""
+def _read(field: Tensor, pixels: Pixels, *, origin: tuple[int, int], cell: int) -> Tensor:
+    """Return C×M, a field that begins at `origin` and has one value per square of `cell` pixels, read at full-resolution pixels."""
     height, width = field.shape[-2:]
     row, column = pixels.row - origin[0], pixels.column - origin[1]
-    if step == 1:
-        return field.permute(0, 2, 3, 1)[pixels.frame, row, column]
-    y, x = ((p + 0.5) / (step * n) * 2.0 - 1.0 for p, n in ((row, height), (column, width)))
+    if cell == 1:
+        flat, place = field.transpose(0, 1).reshape(field.shape[1], -1), (pixels.frame * height + row) * width + column
+        return torch.stack([channel.index_select(0, place) for channel in flat])
+    y, x = ((p + 0.5) / (cell * n) * 2.0 - 1.0 for p, n in ((row, height), (column, width)))
     grid = torch.stack([x, y], -1)
     rows = []
     for n in range(field.shape[0]):
         places = grid[pixels.frame == n].view(1, 1, -1, 2)
-        rows.append(F.grid_sample(field[n : n + 1], places, padding_mode="border", align_corners=False)[0, :, 0].T)
-    return torch.cat(rows)
+        rows.append(F.grid_sample(field[n : n + 1], places, padding_mode="border", align_corners=False)[0, :, 0])
+    return torch.cat(rows, 1)
