@@ -114,6 +114,25 @@ def test_training_stops_on_time_saves_and_judges(tmp_path: Path) -> None:
     assert (tmp_path / checkpoint.LATEST).exists()
 
 
+def test_a_resumed_run_is_judged_by_its_own_average(tmp_path: Path) -> None:
+    def step(network: nn.Module, *, step: int, seed: int, setting: Setting) -> tuple[Tensor, dict[str, float]]:
+        return network(torch.ones(1, 3)).square().sum(), {}
+
+    for resume in (False, True):
+        network, shadow = (nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4, track_running_stats=True), nn.Linear(4, 1)) for _ in range(2))
+        network.eval()
+        settings = {
+            "plan": Plan(minutes=0.002),
+            "setting": SETTING,
+            "folder": tmp_path,
+            "judge": lambda n: {"weight": float(n[2].weight.sum())},
+        }
+        train(network.train(False), lambda n, **k: step(n.eval(), **k), resume=resume, shadow=shadow, **settings)  # type: ignore[arg-type]
+        state = checkpoint.averaged(tmp_path)
+        judged = json.loads((tmp_path / "judged.jsonl").read_text().splitlines()[-1])
+        assert judged["weight"] == pytest.approx(float(state["2.weight"].sum()), abs=1e-6)
+
+
 def test_exported_weights_are_the_average_in_half_precision(tmp_path: Path) -> None:
     network = PropagationNetwork()
     average = checkpoint.Average(network)

@@ -94,7 +94,7 @@ def train(
 
 def report(folder: Path, judge: Judge, shadow: nn.Module, average: checkpoint.Average, state: dict[str, float]) -> None:
     """Judge the averaged weights; append one JSON line to `judged.jsonl`."""
-    shadow.load_state_dict({k: v.to(p.dtype) for (k, p), v in zip(shadow.state_dict().items(), average.state.values(), strict=True)})
+    shadow.load_state_dict({k: average.state[k].to(v.dtype) for k, v in shadow.state_dict().items()})
     with torch.inference_mode():
         verdict = judge(shadow.eval())
     log.info("judged at step %d: %s", state["step"], "  ".join(f"{k} {v:.4f}" for k, v in verdict.items()))
