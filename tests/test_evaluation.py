@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from bridge.evaluation import __main__ as command
 from bridge.evaluation import comparison, methods
 from bridge.evaluation.comparison import ALONE, FLOW_PEER, OURS, Compared
 from bridge.evaluation.page import Measured, page, table, verdict
 from bridge.models.propagation import PropagationNetwork
+from bridge.solve import weights
 from bridge.training.clips import Clips, make_clips
 
 
@@ -93,3 +99,23 @@ def test_the_page_sets_apart_the_clips_that_classical_methods_can_solve() -> Non
 
 def test_a_table_is_markdown() -> None:
     assert table({"a": {"x": 1.0, "y": 2.0}}, "what", "{:.1f}") == "| what | x | y |\n|---|---|---|\n| a | 1.0 | 2.0 |"
+
+
+@pytest.mark.slow
+def test_the_command_writes_the_page_for_the_shipped_weights(tmp_path: Path) -> None:
+    if not (weights.FOLDER / "manifest.json").is_file():
+        pytest.skip("bridge/weights has no manifest.json")
+    line = [sys.executable, "-m", "bridge.evaluation", "--clips", "1", "--workers", "1", "--out", str(tmp_path / "quality.md")]
+    subprocess.run(line, check=True, timeout=300, cwd=Path(__file__).resolve().parents[1])
+    text = (tmp_path / "quality.md").read_text(encoding="utf-8")
+    assert "1 clips of 24 frames" in text
+    assert f"| {OURS} |" in text
+    assert "nan" not in text
+
+
+def test_no_clips_cannot_be_measured(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["evaluation", "--clips", "0"])
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+    assert ended.value.code == 2
+    assert "--clips 1 or more" in capsys.readouterr().err

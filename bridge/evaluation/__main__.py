@@ -10,18 +10,13 @@ from __future__ import annotations
 import argparse
 import os
 from concurrent.futures import ProcessPoolExecutor
-from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 
-import torch
+from bridge.solve.weights import manifest
+from bridge.wire.errors import UsageError, VideoMatteError
 
-from bridge.solve.weights import Networks, load_networks, manifest
-from bridge.training.footage import Footage
-from bridge.wire.errors import VideoMatteError
-
-from . import comparison
-from .comparison import Compared, Rows
+from . import peers, workers
 from .page import Measured, page
 
 
@@ -46,12 +41,16 @@ def main() -> None:
 
 
 def measured(args: argparse.Namespace) -> Measured:
-    """Measure everything, several clips at once."""
-    with ProcessPoolExecutor(args.workers, mp_context=get_context("spawn"), initializer=on_one_thread) as pool:
+    """Measure everything, several clips at once. Raises UsageError and WeightsError."""
+    if args.clips < 1:
+        raise UsageError(f"{args.clips} clips cannot be measured.", remedy="Use --clips 1 or more.")
+    if args.peers:
+        peers.library()
+    with ProcessPoolExecutor(args.workers, mp_context=get_context("spawn"), initializer=workers.on_one_thread) as pool:
         folder = args.data / "validation" if args.data else None
-        pictures = [pool.submit(on_photographs, folder, of_peers=p) for p in ((True, False) if args.peers else (False,)) if folder]
-        steady = pool.submit(on_a_still_scene, args.pack)
-        clips = [pool.submit(on_a_clip, index, pack=args.pack, with_peers=args.peers) for index in range(args.clips)]
+        pictures = [pool.submit(workers.on_photographs, folder, of_peers=p) for p in ((True, False) if args.peers else (False,)) if folder]
+        steady = pool.submit(workers.on_a_still_scene, args.pack)
+        clips = [pool.submit(workers.on_a_clip, index, pack=args.pack, with_peers=args.peers) for index in range(args.clips)]
         given = [*(["--pack PACK"] if args.pack else []), *(["--data ../shared/data"] if args.data else [])]
         return Measured(
             command=" ".join(["python -m bridge.evaluation", *given, f"--clips {args.clips}", *(["--peers"] if args.peers else [])]),
@@ -60,42 +59,6 @@ def measured(args: argparse.Namespace) -> Measured:
             flicker=steady.result(),
             photographs={name: row for rows in reversed(pictures) for name, row in rows.result().items()},
         )
-
-
-def on_one_thread() -> None:
-    """Prepare a worker."""
-    os.environ["NUMBA_NUM_THREADS"] = "1"
-    torch.set_num_threads(1)
-
-
-@cache
-def networks() -> Networks:
-    """Return the shipped networks, loaded once a worker."""
-    return load_networks(torch.device("cpu"))
-
-
-@cache
-def footage(pack: Path | None) -> Footage | None:
-    """Return the packed footage, opened once a worker."""
-    return Footage.open(pack) if pack else None
-
-
-def on_a_clip(index: int, *, pack: Path | None, with_peers: bool) -> Compared:
-    """Measure a held-out clip in a worker."""
-    with torch.inference_mode():
-        return comparison.compare(networks(), index, footage=footage(pack), with_peers=with_peers)
-
-
-def on_a_still_scene(pack: Path | None) -> float:
-    """Measure flicker in a worker."""
-    with torch.inference_mode():
-        return comparison.still_flicker(networks(), footage=footage(pack))
-
-
-def on_photographs(folder: Path, *, of_peers: bool) -> Rows:
-    """Measure photographs in a worker."""
-    with torch.inference_mode():
-        return comparison.peers_on_photographs(folder) if of_peers else comparison.network_on_photographs(networks(), folder)
 
 
 if __name__ == "__main__":

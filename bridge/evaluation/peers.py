@@ -22,12 +22,12 @@ Estimate = Callable[[Floats, Floats], Floats]
 
 def closed_form(view: NDArray[np.floating], classes: Classes) -> NDArray[np.float32]:
     """Return alpha, T×H×W float32, by closed-form matting. view: T×H×W×3, 0..1; classes: T×H×W uint8. Raises UsageError."""
-    return _frame_by_frame(_pymatting().estimate_alpha_cf, view, classes)
+    return _frame_by_frame(library().estimate_alpha_cf, view, classes)
 
 
 def shared_matting(view: NDArray[np.floating], classes: Classes) -> NDArray[np.float32]:
     """Return alpha, T×H×W float32, by shared matting. view: T×H×W×3, 0..1; classes: T×H×W uint8. Raises UsageError."""
-    return _frame_by_frame(_pymatting().estimate_alpha_sm, view, classes)
+    return _frame_by_frame(library().estimate_alpha_sm, view, classes)
 
 
 def solvable(classes: Classes) -> bool:
@@ -53,7 +53,8 @@ def _exact(estimate: Estimate, picture: Floats, classes: Classes) -> NDArray[np.
     return np.where(unknown, np.clip(found, 0, 1), known).astype(np.float32)
 
 
-def _pymatting() -> ModuleType:
+def library() -> ModuleType:
+    """Return pymatting. Raises UsageError where it is not installed."""
     try:
         return import_module("pymatting")
     except ImportError as error:
