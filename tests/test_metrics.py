@@ -128,6 +128,13 @@ def test_conn_counts_values_from_the_level_at_which_they_fall_off() -> None:
     assert metrics.connectivity_error(a, g, np.array([[True, False, True]])) == 0.0
 
 
+def test_conn_does_not_forgive_a_strong_island_where_the_weak_main_piece_ends() -> None:
+    g = np.array([[0.5, 0.5, 0.5, 0.0, 0.8]])
+    a = np.array([[0.5, 0.5, 0.5, 0.0, 0.9]])
+    # The island was cut off below 0.1 already, although it is the largest piece from 0.6 on.
+    assert metrics.connectivity_error(a, g, np.ones_like(g, bool)) == pytest.approx(0.1)
+
+
 def test_conn_of_equal_mattes_is_nothing() -> None:
     g = np.random.default_rng(1).random((9, 7))
     assert metrics.connectivity_error(g, g, np.ones_like(g, bool)) == 0.0

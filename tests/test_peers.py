@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -94,6 +95,27 @@ def test_a_frame_without_unknown_is_its_trimap() -> None:
     view, alpha, _ = ramp()
     sharp = np.where(alpha > 0.5, 2, 0).astype(np.uint8)
     assert np.array_equal(peers.closed_form(view, sharp), sharp / 2)
+
+
+def test_whatever_a_method_answers_certain_pixels_stay_and_alpha_is_a_number_from_0_to_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    view, alpha, classes = ramp()
+    answer = np.full(alpha.shape[1:], 1.5)
+    answer[0] = np.nan
+    monkeypatch.setattr(peers, "library", lambda: SimpleNamespace(estimate_alpha_cf=lambda picture, trimap: answer))
+    found = peers.closed_form(view, classes)
+    unknown = classes[0] == 1
+    assert np.array_equal(found[0][~unknown], alpha[0][~unknown])
+    assert set(found[0, 0][unknown[0]]) == {0.5}
+    assert set(found[0, 1:][unknown[1:]]) == {1.0}
+
+
+def test_a_solver_that_gives_up_leaves_its_frame_at_one_half(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gives_up(picture: Floats, trimap: Floats) -> Floats:
+        raise ValueError("did not converge")
+
+    view, _, classes = ramp()
+    monkeypatch.setattr(peers, "library", lambda: SimpleNamespace(estimate_alpha_cf=gives_up))
+    assert np.array_equal(peers.closed_form(view, classes), classes / 2)
 
 
 def test_without_pymatting_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
