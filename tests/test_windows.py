@@ -11,10 +11,11 @@ import torch
 from numpy.typing import NDArray
 from shots import disc, picture, read_exr, trimap, write_exr
 
+from bridge.models.layers import NARROWEST
 from bridge.models.matting import Features
 from bridge.sequence import Sequence
 from bridge.solve import settings
-from bridge.solve.matte import aligned
+from bridge.solve.matte import Matter, aligned
 from bridge.solve.plates import Plates
 from bridge.solve.propagate import LONGEST_SIDE, Propagator
 from bridge.solve.request import Request
@@ -98,6 +99,31 @@ def test_stage_1_works_at_a_bounded_size_however_far_the_plate_reaches_outside_t
     assert plain.size == (64, 64)
     assert wide.place.min(0)[0].tolist() == pytest.approx([(n + 4 * 2500 / 960) / 64 for n in (-1200, -700)])
     assert plain.place[0].tolist() == [4 / 64, 4 / 64]
+
+
+def test_a_plate_one_column_wide_is_worked_at_a_width_that_every_cpu_computes_right(tmp_path: Path) -> None:
+    rgb = np.random.default_rng(3).random((900, 1, 3), np.float32)
+    for frame in (1, 2):
+        write(tmp_path / f"plate.{frame:04d}.exr", rgb, at=(-5, 3), display=(32, 900))
+    write(tmp_path / "key.0001.exr", np.full((900, 1, 1), 0.5, np.float32), at=(-5, 3), display=(32, 900))
+    plates = Plates(Sequence.parse(tmp_path / "plate.####.exr"))
+    networks = load_networks(torch.device("cpu"))
+    with Scratch() as scratch:
+        trimaps = Trimaps(scratch)
+        trimaps.land(1, np.ones((900, 1), np.uint8))
+        for profile in settings.PROFILES.values():
+            stage = Propagator(networks.propagation, engine=CPU, profile=profile, plates=plates, trimaps=trimaps)
+            assert stage._working(plates.read(1)).view.shape[-1] == NARROWEST
+            prepared = Matter(networks.matting, engine=CPU, profile=profile, plates=plates, trimaps=trimaps).prepare(1)
+            assert prepared.inputs.shape[-1] == NARROWEST
+            assert prepared.region.snapped(32 * profile.reduction) == prepared.region
+    found = []
+    for name in ("a", "b"):
+        request = asked(tmp_path, overwrite=True)
+        solve(request, tell=lambda event: None)
+        found.append([request.out.path(frame).read_bytes() for frame in (1, 2)])
+        assert np.isfinite(read_exr(request.out.path(1))).all(), name
+    assert found[0] == found[1]
 
 
 def test_a_trimap_of_the_display_lies_on_a_plate_with_overscan(tmp_path: Path) -> None:

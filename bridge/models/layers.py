@@ -6,6 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+# torch 2.13 on CPUs with AMX leaves memory unwritten where a bfloat16 convolution of stride 2 gives a map one pixel wide
+NARROWEST = 64  # pixels: what a network is shown is at least this wide
+
 
 class ConvUnit(nn.Sequential):
     """3×3 (or 1×1) convolution, batch normalisation, SiLU."""

@@ -1,14 +1,15 @@
 """Task matte(frames): for each t, plate and stored trimap of t-1, t, t+1 in, alpha out; nothing else is read.
 
 The coarse levels of the network see the whole frame; the fine levels run on a fixed grid of tiles, and only on those that hold unknown
-pixels. A region is a plate's data window, extended to the grid of 32 solved pixels through the display window's corner.
+pixels. A region is a plate's data window, extended to the grid of 32 solved pixels through the display window's corner,
+and at least two of its columns wide.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bridge.models.inputs import matting_inputs
+from bridge.models.layers import NARROWEST
 from bridge.models.matting import COARSEST, HALO, REDUCTION, Features, MattingNetwork, exact_where_certain, reduced
 from bridge.window import Window
 
@@ -88,6 +90,7 @@ class Matter:
         colours = self._plates.transform
         times, display = self._profile.reduction, self._plates.display
         region = plate.window.snapped(COARSEST * times, origin=(display.x0, display.y0))
+        region = replace(region, x1=max(region.x1, region.x0 + NARROWEST * times))
         with torch.inference_mode():
             view, mixing = (shrunk(self._extended(seen(plate.rgb), plate.window, region), times) for seen in (colours.view, colours.mixing))
             solved = shrunk_classes(self._extended(classes[..., None], plate.window, region), times)

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bridge.imaging.resample import resized
+from bridge.models.layers import NARROWEST
 from bridge.models.propagation import COARSEST, STRIDE, Memory, PropagationNetwork, token_places
 
 from .flow import ahead
@@ -112,10 +113,12 @@ class Propagator:
         return Working(plate.frame, view, (height, width), (window.height, window.width), place)
 
     def _padded(self, image: NDArray[np.float32]) -> Tensor:
-        """Return H×W×C as 1×C×H×W on the device, repeated at the edge up to multiples of 32."""
+        """Return H×W×C as 1×C×H×W on the device, repeated at the edge up to multiples of 32 and to the narrowest width."""
         tensor = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].to(self._engine.torch_device)
         h, w = tensor.shape[-2:]
-        return F.pad(tensor, (0, -w % COARSEST, 0, -h % COARSEST), mode="replicate").contiguous(memory_format=torch.channels_last)
+        return F.pad(tensor, (0, max(-w % COARSEST, NARROWEST - w), 0, -h % COARSEST), mode="replicate").contiguous(
+            memory_format=torch.channels_last
+        )
 
     def _classes(self, probabilities: Tensor, working: Working) -> Classes:
         height, width = working.size
