@@ -15,7 +15,9 @@ from bridge.imaging.trimap import classify
 from bridge.sequence import Sequence
 from bridge.solve import keys
 from bridge.solve.plates import Plates
-from bridge.wire.errors import ImageError
+from bridge.solve.request import Began, Request
+from bridge.solve.run import solve
+from bridge.wire.errors import ImageError, VideoMatteError, WindowError
 
 Floats = NDArray[np.float32]
 ALPHA = disc(0, width=48, height=32)
@@ -92,3 +94,38 @@ def test_a_matte_is_placed_by_its_own_window(plate: Path, tmp_path: Path) -> Non
     assert values.shape == (32, 48)
     assert values[:8, :8].min() == 1.0
     assert values.sum() == 64.0
+
+
+def test_every_error_about_a_file_of_a_frame_carries_the_frame(plate: Path, tmp_path: Path) -> None:
+    plates, key = Plates(Sequence.parse(tmp_path / "plate.####.exr")), tmp_path / "key.0001.exr"
+    key.write_bytes(b"no image")
+    with pytest.raises(ImageError) as damaged:
+        next(keys.read({1: key}, plates))
+    write_exr(key, np.ones((5, 5), np.float32))
+    with pytest.raises(WindowError) as another_size:
+        next(keys.read({1: key}, plates))
+    plate.write_bytes(b"")
+    with pytest.raises(ImageError) as header:
+        plates.header(1)
+    with pytest.raises(ImageError) as pixels:
+        plates.read(1)
+    assert [e.value.frame for e in (damaged, another_size, header, pixels)] == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("spoilt", ["garbage", "holdout", "out"])
+def test_an_error_while_a_frame_is_written_carries_the_frame(plate: Path, tmp_path: Path, spoilt: str) -> None:
+    for name in ("garbage", "holdout"):
+        write_exr(tmp_path / f"{name}.0001.exr", np.zeros((32, 48), np.float32))
+    write_exr(tmp_path / "key.0001.exr", TRIMAP)
+    files = {name: Sequence.parse(tmp_path / f"{name}.####.exr") for name in ("plate", "key", "garbage", "holdout", "out")}
+    request = Request(files["plate"], files["key"], files["out"], garbage=files["garbage"], holdout=files["holdout"], device="cpu")
+
+    def tell(event: object) -> None:
+        if isinstance(event, Began):
+            files[spoilt].path(1).unlink(missing_ok=True)
+            files[spoilt].path(1).mkdir()
+
+    with pytest.raises(VideoMatteError) as caught:
+        solve(request, tell=tell)
+    assert (caught.value.frame, caught.value.exit_status) == (1, 4 if spoilt == "out" else 3)
+    assert str(files[spoilt].path(1)) in caught.value.message

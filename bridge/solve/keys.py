@@ -17,7 +17,7 @@ from bridge.sequence import Sequence, format_range
 from bridge.wire.errors import TrimapError
 
 from .content import digest_of, file_digest
-from .plates import Plates
+from .plates import Plates, at
 
 log = logging.getLogger(__name__)
 Classes = NDArray[np.uint8]
@@ -65,10 +65,11 @@ def find(trimaps: Sequence, plates: Plates) -> dict[int, Path]:
 def read(files: Mapping[int, Path], plates: Plates, *, channel: str | None = None) -> Iterator[tuple[Key, Classes]]:
     """Read the key frames one after the other, each with its classes, H×W uint8 on the plate's data window.
 
-    Raises ImageError, WindowError, each naming the file.
+    Raises ImageError, WindowError, each naming file and frame.
     """
     for frame, path in sorted(files.items()):
-        matte = read_matte(path, onto=plates.header(frame), channel=channel)
+        with at(frame):
+            matte = read_matte(path, onto=plates.header(frame), channel=channel)
         log.info("key frame %d: channel %s of %s", frame, matte.channel, path)
         classes = classify(matte.values)
         _remark(path, classes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +35,16 @@ class Plate:
         return self.header.data_window
 
 
+@contextmanager
+def at(frame: int) -> Iterator[None]:
+    """Let errors that are raised inside carry the frame they are about."""
+    try:
+        yield
+    except VideoMatteError as error:
+        error.frame = frame if error.frame is None else error.frame
+        raise
+
+
 class Plates:
     """A plate sequence with one fixed colour transform and one display window."""
 
@@ -57,17 +69,15 @@ class Plates:
 
     def header(self, frame: int) -> exr.Header:
         """Read the header of a frame. Raises ImageError, WindowError."""
-        header = exr.read_header(self.sequence.path(frame), view=self.view_name, layer=self.layer)
+        with at(frame):
+            header = exr.read_header(self.sequence.path(frame), view=self.view_name, layer=self.layer)
         self._check(header, frame)
         return header
 
     def read(self, frame: int) -> Plate:
         """Read and decode a frame. Raises ImageError, WindowError."""
-        try:
+        with at(frame):
             plate = exr.read_plate(self.sequence.path(frame), view=self.view_name, layer=self.layer)
-        except VideoMatteError as error:
-            error.frame = frame
-            raise
         self._check(plate.header, frame)
         return Plate(frame, plate.header, plate.rgb)
 

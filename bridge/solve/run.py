@@ -25,7 +25,7 @@ from .content import ContentKeys, digest_of, file_digest
 from .flow import Behind
 from .matte import Matter
 from .outputs import CONTENT, Output, State, check_patterns, make_ready, to_do, warn_of_missing
-from .plates import Plate, Plates
+from .plates import Plate, Plates, at
 from .propagate import Propagator
 from .request import Advanced, Began, Event, Landed, Request, Summary
 from .scratch import Scratch, Trimaps
@@ -215,10 +215,11 @@ class Writer:
 
     def write(self, plate: Plate, alpha: Floats) -> tuple[Path, ...]:
         """Write the outputs of a frame that are not there yet and return their paths. Raises StorageError, ImageError, WindowError."""
-        held = self._under(self._solving.request.holdout, apply_holdout, plate, alpha)
         again = self._solving.request.overwrite
-        wanted = [o for o in self._solving.outputs if again or o.state(plate.frame) is not State.CURRENT]
-        return tuple(self._write(output, plate, held) for output in wanted)
+        with at(plate.frame):
+            held = self._under(self._solving.request.holdout, apply_holdout, plate, alpha)
+            wanted = [o for o in self._solving.outputs if again or o.state(plate.frame) is not State.CURRENT]
+            return tuple(self._write(output, plate, held) for output in wanted)
 
     def _write(self, output: Output, plate: Plate, alpha: Floats) -> Path:
         request, path = self._solving.request, output.files.path(plate.frame)
