@@ -148,6 +148,18 @@ def test_exported_weights_are_the_average_in_half_precision(tmp_path: Path) -> N
     assert json.loads((tmp_path / "weights" / "manifest.json").read_text())["propagation"]["steps"] == 5
 
 
+def test_restraint_ships_a_share_of_the_correction(tmp_path: Path) -> None:
+    network = MattingNetwork()
+    torch.nn.init.normal_(network.head.weight)
+    average = checkpoint.Average(network)
+    state = {"step": 1, "elapsed_s": 0.0, "seed": 1}
+    checkpoint.save(tmp_path / "run", network=network, average=average, optimizer=optimizer_for(network), state=state)
+    entry = export(tmp_path / "run", stage="matting", weights=tmp_path, restraint=0.5)
+    shipped = load_file(tmp_path / entry["file"])
+    assert torch.allclose(shipped["head.weight"].float(), 0.5 * network.head.weight, atol=2e-3)
+    assert torch.allclose(shipped["stem.0.weight"].float(), network.stem[0].weight, atol=2e-3)
+
+
 def test_one_step_of_stage_one_gives_every_part_a_gradient() -> None:
     torch.manual_seed(0)
     network = PropagationNetwork().train()
