@@ -72,6 +72,7 @@ def test_help_and_version_need_no_torch() -> None:
         (["solve", "p", "--trimap", "k", "--out", "o", "--depth", "double"], "'double'"),
         (["solve", "p", "--trimap", "k", "--out", "o", "--channels", "rgb"], "'rgb'"),
         (["solve", "p", "--trim", "k", "--out", "o"], "--trimap"),
+        (["solve", "p.1.exr", "p.2.exr", "--trimap", "k", "--out", "o"], "Put patterns in quotes"),
         (["trimap", "m", "--out", "o", "--erode", "-3"], "'-3' is not a width"),
         (["bench", "--size", "big"], "'big' is not a size"),
     ],

@@ -19,7 +19,8 @@ class Parser(argparse.ArgumentParser):
     """An argparse parser that raises UsageError instead of ending the process."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message[:1].upper()}{message[1:]}.", remedy=f"`{self.prog} --help` shows what there is.")
+        quotes = " Put patterns in quotes, so that the shell leaves them alone." if message.startswith("unrecognized") else ""
+        raise UsageError(f"{message[:1].upper()}{message[1:]}.", remedy=f"`{self.prog} --help` shows what there is.{quotes}")
 
 
 def parse(typed: list[str]) -> argparse.Namespace:

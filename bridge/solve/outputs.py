@@ -57,7 +57,8 @@ def check_patterns(outputs: Sequence[tuple[str, Files]], *, inputs: Iterable[tup
     for what, files in outputs:
         if Path(files.name).suffix.lower() != ".exr":
             raise UsageError(
-                f"{what} {files} does not end in .exr: mattes are float EXR.", remedy="Give a pattern like out/matte.####.exr."
+                f"{what} {files} does not end in .exr: mattes are float EXR.",
+                remedy="Give a pattern like out/matte.####.exr, or a folder that ends in a slash.",
             )
         if files.is_single and len(frames) > 1:
             raise UsageError(
