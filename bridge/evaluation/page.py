@@ -68,7 +68,8 @@ Written by `{command}`. Weights: {weights}.
 ## Generated clips that training never saw
 
 {clips} clips of {frames} frames, {size}×{size}; unseen seeds, and for half of them families (leaves, lace) that were never trained on.
-One trimap on the first frame unless the row says otherwise. Every number is the mean over clips of the mean over frames or pairs of frames.
+One trimap on the first frame unless the row says otherwise. Every number is the mean over clips; within a clip over its
+frames, pairs of frames or pixels.
 
 Whole frame: SAD in thousands, MAD × 1000, MSE × 1000, dtSSD as the root of the sum.
 
@@ -88,7 +89,7 @@ Over the unknown region of the true trimaps:
 
 SAD in thousands. mSAD = Σ|e| / N and MSE = Σe² / N as TCVOM divides. Grad (Gaussian derivative, σ 1.4, 9×9) and Conn (step 0.1, loose from
 0.15) as Rhemann et al. 2009, the mattes not stretched. dtSSD = √Σ. MESSDdt = Σ|e(p)² - e'(p + v)²| a pair, bilinear, valid pixels only,
-along DIS flow on the true alpha; not comparable with published numbers, whose code reads the wrong pixels.
+along DIS flow on the true alpha; not comparable with numbers of the published code, which swaps rows and columns.
 
 {trimaps}
 
