@@ -80,8 +80,11 @@ def test_the_primaries_that_the_first_frame_names_are_part_of_every_name(shot: S
     assert stale(before, names(request_))["matte"] == [1, 2, 3, 4, 5]
 
 
-def test_the_numbers_of_a_profile_are_part_of_the_name(request_: Request, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_numbers_of_a_profile_and_of_the_memory_are_part_of_the_name(request_: Request, monkeypatch: pytest.MonkeyPatch) -> None:
     before = names(request_)
+    with monkeypatch.context() as patched:
+        patched.setattr("bridge.solve.run.MEMORY_EVERY", 7)
+        assert stale(before, names(request_))["trimap"] == [2, 3, 4, 5]
     monkeypatch.setitem(settings.PROFILES, "final", replace(settings.PROFILES["final"], working_side=480))
     assert stale(before, names(request_))["matte"] == [1, 2, 3, 4, 5]
 

@@ -30,7 +30,7 @@ from .propagate import Propagator
 from .request import Advanced, Began, Event, Landed, Request, Summary
 from .scratch import Scratch, Trimaps
 from .segments import Segment, cut, needed, with_neighbours
-from .settings import Engine, Profile, engine_for, prepare, profile_named
+from .settings import MEMORY_EVERY, MEMORY_KEPT, Engine, Profile, engine_for, prepare, profile_named
 from .weights import Networks, load_networks, weights_digest
 
 log = logging.getLogger(__name__)
@@ -151,7 +151,8 @@ def _settings(request: Request, engine: Engine, profile: Profile, plates: Plates
     """Return what besides files, weights and version can change a pixel, as a JSON value."""
     space = plates.space
     colour = [space.name, repr(space.primaries), space.curve.name, space.mixes_linear]
-    return {"engine": engine.identity, "profile": asdict(profile), "colorspace": colour, "plate": [request.layer, request.view]}
+    numbers = {"profile": asdict(profile), "memory": [MEMORY_EVERY, MEMORY_KEPT]}
+    return {"engine": engine.identity, **numbers, "colorspace": colour, "plate": [request.layer, request.view]}
 
 
 def _key_of(what: str, content: ContentKeys, request: Request, plates: Plates) -> Callable[[int], str]:
