@@ -39,6 +39,8 @@ def manifest() -> dict[str, dict[str, Any]]:
         stages: dict[str, dict[str, Any]] = json.loads((FOLDER / "manifest.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise WeightsError(f"The list of weights cannot be read: {error}", remedy=REINSTALL) from error
+    if not all({"file", "sha256"} <= set(stages.get(stage) or ()) for stage in STAGES):
+        raise WeightsError(f"The list of weights lacks one of {', '.join(STAGES)}.", remedy=REINSTALL, file="manifest.json")
     return stages
 
 
