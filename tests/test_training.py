@@ -148,7 +148,7 @@ def test_exported_weights_are_the_average_in_half_precision(tmp_path: Path) -> N
     assert json.loads((tmp_path / "weights" / "manifest.json").read_text())["propagation"]["steps"] == 5
 
 
-def test_restraint_ships_a_share_of_the_correction(tmp_path: Path) -> None:
+def test_restraint_ships_a_share_of_the_correction_and_two_runs_their_mean(tmp_path: Path) -> None:
     network = MattingNetwork()
     torch.nn.init.normal_(network.head.weight)
     average = checkpoint.Average(network)
@@ -156,6 +156,11 @@ def test_restraint_ships_a_share_of_the_correction(tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "run", network=network, average=average, optimizer=optimizer_for(network), state=state)
     entry = export(tmp_path / "run", stage="matting", weights=tmp_path, restraint=0.5)
     shipped = load_file(tmp_path / entry["file"])
+    other = {k: v + 1.0 for k, v in average.state.items()}
+    average.state = other
+    checkpoint.save(tmp_path / "other", network=network, average=average, optimizer=optimizer_for(network), state=state)
+    entry = export(tmp_path / "run", stage="matting", weights=tmp_path, also=tmp_path / "other")
+    assert torch.allclose(load_file(tmp_path / entry["file"])["stem.0.weight"].float(), network.stem[0].weight + 0.5, atol=2e-3)
     assert torch.allclose(shipped["head.weight"].float(), 0.5 * network.head.weight, atol=2e-3)
     assert torch.allclose(shipped["stem.0.weight"].float(), network.stem[0].weight, atol=2e-3)
 

@@ -1,7 +1,7 @@
-"""Ship weights: python -m bridge.training.export --stage matting --run RUN --weights bridge/weights [--restraint 0.5].
+"""Ship weights: python -m bridge.training.export --stage matting --run RUN --weights bridge/weights [--also OTHER] [--restraint 0.5].
 
 Takes the averaged weights of a run's latest checkpoint, halves them to float16 and writes them with their sha256 into the manifest.
-Restraint scales what stage 2 adds to the colour prior's logits: 1 as learned, 0 the prior alone.
+Another run, or an earlier state of the same one, is averaged in (Wortsman et al. 2022, Model soups). Restraint scales what stage 2 adds to the colour prior's logits: 1 as learned, 0 the prior alone.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ from safetensors.torch import save
 from . import checkpoint
 
 
-def export(run: Path, *, stage: str, weights: Path, restraint: float = 1.0) -> dict[str, Any]:
+def export(run: Path, *, stage: str, weights: Path, also: Path | None = None, restraint: float = 1.0) -> dict[str, Any]:
     """Write STAGE.safetensors (float16; statistics of batch normalisation too) and its entry in manifest.json; return the entry."""
     last = run / (run / checkpoint.LATEST).read_text(encoding="utf-8").strip()
     state = json.loads((last / "state.json").read_text(encoding="utf-8"))
-    tensors = {k: v.to(torch.float16).contiguous() for k, v in checkpoint.averaged(run).items() if not k.endswith("num_batches_tracked")}
+    found = [checkpoint.averaged(r) for r in (run, also) if r is not None]
+    means = {k: torch.stack([f[k].float() for f in found]).mean(0) for k in found[0] if not k.endswith("num_batches_tracked")}
+    tensors = {k: v.to(torch.float16).contiguous() for k, v in means.items()}
     if stage == "matting":
         tensors |= {k: tensors[k] * restraint for k in ("head.weight", "head.bias")}
     data = save(tensors)
@@ -51,9 +53,10 @@ def main() -> None:
     parser.add_argument("--stage", choices=("propagation", "matting"), required=True)
     parser.add_argument("--run", type=Path, required=True, help="folder of the training run")
     parser.add_argument("--weights", type=Path, required=True, help="folder of the shipped weights")
+    parser.add_argument("--also", type=Path, help="a second run, averaged in")
     parser.add_argument("--restraint", type=float, default=1.0, help="share of the learned correction of the prior that is shipped")
     args = parser.parse_args()
-    print(json.dumps(export(args.run, stage=args.stage, weights=args.weights, restraint=args.restraint)))
+    print(json.dumps(export(args.run, stage=args.stage, weights=args.weights, also=args.also, restraint=args.restraint)))
 
 
 if __name__ == "__main__":
