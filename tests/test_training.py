@@ -156,13 +156,13 @@ def test_restraint_ships_a_share_of_the_correction_and_two_runs_their_mean(tmp_p
     checkpoint.save(tmp_path / "run", network=network, average=average, optimizer=optimizer_for(network), state=state)
     entry = export(tmp_path / "run", stage="matting", weights=tmp_path, restraint=0.5)
     shipped = load_file(tmp_path / entry["file"])
-    other = {k: v + 1.0 for k, v in average.state.items()}
-    average.state = other
-    checkpoint.save(tmp_path / "other", network=network, average=average, optimizer=optimizer_for(network), state=state)
-    entry = export(tmp_path / "run", stage="matting", weights=tmp_path, also=tmp_path / "other")
-    assert torch.allclose(load_file(tmp_path / entry["file"])["stem.0.weight"].float(), network.stem[0].weight + 0.5, atol=2e-3)
     assert torch.allclose(shipped["head.weight"].float(), 0.5 * network.head.weight, atol=2e-3)
     assert torch.allclose(shipped["stem.0.weight"].float(), network.stem[0].weight, atol=2e-3)
+    average.state = {k: v + 1.0 for k, v in average.state.items()}
+    checkpoint.save(tmp_path / "other", network=network, average=average, optimizer=optimizer_for(network), state=state)
+    (tmp_path / "mean").mkdir()
+    entry = export(tmp_path / "run", stage="matting", weights=tmp_path / "mean", also=tmp_path / "other")
+    assert torch.allclose(load_file(tmp_path / "mean" / entry["file"])["stem.0.weight"].float(), network.stem[0].weight + 0.5, atol=2e-3)
 
 
 def test_one_step_of_stage_one_gives_every_part_a_gradient() -> None:

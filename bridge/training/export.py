@@ -1,7 +1,8 @@
 """Ship weights: python -m bridge.training.export --stage matting --run RUN --weights bridge/weights [--also OTHER] [--restraint 0.5].
 
 Takes the averaged weights of a run's latest checkpoint, halves them to float16 and writes them with their sha256 into the manifest.
-Another run, or an earlier state of the same one, is averaged in (Wortsman et al. 2022, Model soups). Restraint scales what stage 2 adds to the colour prior's logits: 1 as learned, 0 the prior alone.
+A second run, or an earlier state of the same one, is averaged in (Wortsman et al. 2022, Model soups). Restraint scales what stage 2
+adds to the colour prior's logits: 1 as learned, 0 the prior alone.
 """
 
 from __future__ import annotations
