@@ -25,7 +25,7 @@ PROFILES = {
     "final": Profile("final", working_side=640, reduction=1, prior_step_above=600_000, tile=256),
     "draft": Profile("draft", working_side=384, reduction=2, prior_step_above=150_000, tile=256),
 }
-MEMORY_EVERY = 2  # stage 1 remembers every second frame, counted from its pass's own key
+MEMORY_EVERY = 5  # stage 1 remembers every fifth frame, counted from its pass's own key
 MEMORY_KEPT = 2  # and reads the nearest two
 
 
