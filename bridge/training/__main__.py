@@ -46,30 +46,13 @@ def main() -> None:
     footage = Footage.open(args.pack) if args.pack else None
     setting = stages.Setting(batch=args.batch, size=args.size, footage=footage, device=device, precision=getattr(torch, args.precision))
     plan = Plan(minutes=args.minutes, rate=args.rate, seed=args.seed)
+    common = {"plan": plan, "setting": setting, "folder": args.out, "resume": args.resume}
     if args.stage == "matting":
         judge = functools.partial(judges.judge_matting, footage=footage, data=args.data)
-        train(
-            MattingNetwork(),
-            stages.MattingLessons().step,
-            plan=plan,
-            setting=setting,
-            folder=args.out,
-            resume=args.resume,
-            judge=judge,
-            shadow=MattingNetwork(),
-        )
+        train(MattingNetwork(), stages.MattingLessons().step, judge=judge, shadow=MattingNetwork(), **common)
     else:
-        judge_it = functools.partial(judges.judge_propagation, footage=footage)
-        train(
-            PropagationNetwork(),
-            stages.propagation_step,
-            plan=plan,
-            setting=setting,
-            folder=args.out,
-            resume=args.resume,
-            judge=judge_it,
-            shadow=PropagationNetwork(),
-        )
+        seen = functools.partial(judges.judge_propagation, footage=footage)
+        train(PropagationNetwork(), stages.propagation_step, judge=seen, shadow=PropagationNetwork(), **common)
 
 
 if __name__ == "__main__":
