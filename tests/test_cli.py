@@ -313,6 +313,7 @@ def test_a_command_that_does_not_stop_in_time_is_ended_without_its_temporary_fil
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 def test_a_signal_that_was_ignored_stays_ignored() -> None:
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    heard_before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with interruption.heard(for_good=False) as stop:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -324,6 +325,7 @@ def test_a_signal_that_was_ignored_stays_ignored() -> None:
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGINT, heard_before)
 
 
 def test_speed_is_measured_from_the_end_of_the_first_frame(monkeypatch: pytest.MonkeyPatch) -> None:
