@@ -39,7 +39,7 @@ def test_trimaps_are_made_from_a_roto_matte(videomatte: Videomatte, tmp_path: Pa
 
 
 def test_models_are_listed_and_a_changed_file_is_found(videomatte: Videomatte, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bridge.solve import weights
+    from bridge import shipped as weights
 
     ran = videomatte("models", "--json")
     assert (ran.status, [m["stage"] for m in events(ran)]) == (0, ["propagation", "matting"])

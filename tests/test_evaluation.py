@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
+from bridge import shipped
 from bridge.evaluation import __main__ as command
 from bridge.evaluation import comparison, methods
 from bridge.evaluation.comparison import ALONE, FLOW_PEER, OURS, Compared
 from bridge.evaluation.page import Measured, page, table, verdict
 from bridge.models.propagation import PropagationNetwork
-from bridge.solve import weights
 from bridge.training.clips import Clips, make_clips
 
 
@@ -103,7 +103,7 @@ def test_a_table_is_markdown() -> None:
 
 @pytest.mark.slow
 def test_the_command_writes_the_page_for_the_shipped_weights(tmp_path: Path) -> None:
-    if not (weights.FOLDER / "manifest.json").is_file():
+    if not (shipped.FOLDER / "manifest.json").is_file():
         pytest.skip("bridge/weights has no manifest.json")
     line = [sys.executable, "-m", "bridge.evaluation", "--clips", "1", "--workers", "1", "--out", str(tmp_path / "quality.md")]
     subprocess.run(line, check=True, timeout=300, cwd=Path(__file__).resolve().parents[1])

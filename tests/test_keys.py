@@ -13,9 +13,10 @@ from shots import disc, picture, trimap, write_exr
 from bridge import exr
 from bridge.imaging.trimap import classify
 from bridge.sequence import Sequence
-from bridge.solve import keys
-from bridge.solve.plates import Plates
-from bridge.solve.request import Began, Request
+from bridge.shot import keys
+from bridge.shot.plates import Plates
+from bridge.shot.request import Request
+from bridge.solve.events import Began
 from bridge.solve.run import solve
 from bridge.wire.errors import ImageError, VideoMatteError, WindowError
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.solve.content import ContentKeys, digest_of
+from bridge.shot.content import ContentKeys, digest_of
+from bridge.shot.segments import Segment, cut, needed, neighbours, with_neighbours
 from bridge.solve.flow import Behind, ahead
-from bridge.solve.segments import Segment, cut, needed, neighbours, with_neighbours
 
 FRAMES = tuple(range(1001, 1011))
 frame_sets = st.sets(st.integers(-50, 50), min_size=1, max_size=40)

@@ -17,18 +17,21 @@ from bridge import exr
 from bridge.models.matting import HALO, MattingNetwork
 from bridge.models.propagation import PropagationNetwork
 from bridge.sequence import Sequence
-from bridge.solve import settings
+from bridge.shot.plates import Plates
+from bridge.shot.profile import PROFILES
+from bridge.shot.request import Request
+from bridge.solve.engine import Engine
+from bridge.solve.events import Advanced, Began, Event, Landed, Summary
 from bridge.solve.matte import Matter, cropped, grid, shrunk_classes
-from bridge.solve.plates import Plates
 from bridge.solve.propagate import decided, fused
-from bridge.solve.request import Advanced, Began, Event, Landed, Request, Summary
 from bridge.solve.run import solve
-from bridge.solve.scratch import Scratch, Trimaps
+from bridge.solve.scratch import Scratch
+from bridge.solve.trimaps import ScratchTrimaps
 from bridge.solve.weights import load_networks
 from bridge.wire.errors import InterruptedByUserError, SequenceError
 
 Floats = NDArray[np.float32]
-CPU = settings.Engine("cpu", "float32", 2)
+CPU = Engine("cpu", "float32", 2)
 
 
 def asked(shot: Shot, folder: Path, **choices: object) -> Request:
@@ -247,9 +250,9 @@ def test_tiles_equal_the_whole_frame(tmp_path: Path) -> None:
     network = load_networks(torch.device("cpu")).matting
     torch.manual_seed(0)
     with Scratch() as scratch:
-        trimaps = Trimaps(scratch)
+        trimaps = ScratchTrimaps(scratch)
         trimaps.land(1001, np.ones((200, 300), np.uint8))
-        small = replace(settings.PROFILES["final"], tile=64)
+        small = replace(PROFILES["final"], tile=64)
         matter = Matter(network, engine=CPU, profile=small, plates=plates, trimaps=trimaps)
         prepared = matter.prepare(1001)
         with torch.inference_mode():

@@ -11,10 +11,10 @@ import pytest
 from shots import Shot, disc, make_shot, number, picture, read_exr, trimap, write_exr
 
 from bridge.sequence import Sequence
-from bridge.solve import settings
-from bridge.solve.request import Request
-from bridge.solve.run import solve, understood
-from bridge.solve.scratch import Scratch, Trimaps
+from bridge.shot.plan import planned
+from bridge.shot.profile import PROFILES
+from bridge.shot.request import Request
+from bridge.solve.run import solve
 from bridge.wire.errors import UsageError
 
 
@@ -25,9 +25,8 @@ def asked(shot: Shot, folder: Path, **choices: object) -> Request:
 
 def names(request: Request) -> dict[str, list[str]]:
     """Return the content key of every file of a solve, by kind, without solving."""
-    with Scratch() as scratch:
-        solving = understood(request, Trimaps(scratch))
-        return {output.name: [output.key(f) for f in solving.wanted] for output in solving.outputs}
+    plan = planned(request)
+    return {output.name: [output.key(f) for f in plan.wanted] for output in plan.outputs}
 
 
 def stale(before: dict[str, list[str]], after: dict[str, list[str]]) -> dict[str, list[int]]:
@@ -83,9 +82,9 @@ def test_the_primaries_that_the_first_frame_names_are_part_of_every_name(shot: S
 def test_the_numbers_of_a_profile_and_of_the_memory_are_part_of_the_name(request_: Request, monkeypatch: pytest.MonkeyPatch) -> None:
     before = names(request_)
     with monkeypatch.context() as patched:
-        patched.setattr("bridge.solve.run.MEMORY_EVERY", 7)
+        patched.setattr("bridge.shot.plan.MEMORY_EVERY", 7)
         assert stale(before, names(request_))["trimap"] == [2, 3, 4, 5]
-    monkeypatch.setitem(settings.PROFILES, "final", replace(settings.PROFILES["final"], working_side=480))
+    monkeypatch.setitem(PROFILES, "final", replace(PROFILES["final"], working_side=480))
     assert stale(before, names(request_))["matte"] == [1, 2, 3, 4, 5]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from bridge import shipped
 from bridge.solve import weights
 from bridge.wire.errors import WeightsError
 
@@ -17,20 +18,20 @@ from bridge.wire.errors import WeightsError
 @pytest.fixture
 def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of the shipped folder that may be damaged."""
-    shutil.copytree(weights.FOLDER, tmp_path / "weights")
-    monkeypatch.setattr(weights, "FOLDER", tmp_path / "weights")
-    weights.manifest.cache_clear()
+    shutil.copytree(shipped.FOLDER, tmp_path / "weights")
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path / "weights")
+    shipped.manifest.cache_clear()
     yield tmp_path / "weights"
-    weights.manifest.cache_clear()
+    shipped.manifest.cache_clear()
 
 
 def test_both_stages_are_shipped_and_small() -> None:
-    entries = weights.manifest()
-    assert set(weights.STAGES) <= set(entries)
-    assert sum(entries[stage]["bytes"] for stage in weights.STAGES) <= 40_000_000
+    entries = shipped.manifest()
+    assert set(shipped.STAGES) <= set(entries)
+    assert sum(entries[stage]["bytes"] for stage in shipped.STAGES) <= 40_000_000
     networks = weights.load_networks(torch.device("cpu"))
     assert len(networks.digest) == 32
-    assert (weights.FOLDER / "MODEL_CARD.md").is_file()
+    assert (shipped.FOLDER / "MODEL_CARD.md").is_file()
 
 
 def test_a_changed_byte_is_refused_by_name(copied: Path) -> None:
@@ -52,7 +53,7 @@ def test_an_absent_file_is_refused_by_name(copied: Path) -> None:
 def test_a_list_that_lacks_something_is_refused(copied: Path, text: str) -> None:
     (copied / "manifest.json").write_text(text)
     with pytest.raises(WeightsError, match="list of weights"):
-        weights.manifest()
+        shipped.manifest()
 
 
 def test_weights_of_another_shape_are_refused(copied: Path) -> None:

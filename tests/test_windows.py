@@ -14,18 +14,20 @@ from shots import disc, picture, read_exr, trimap, write_exr
 from bridge.models.layers import NARROWEST
 from bridge.models.matting import Features
 from bridge.sequence import Sequence
-from bridge.solve import settings
+from bridge.shot.plates import Plates
+from bridge.shot.profile import PROFILES
+from bridge.shot.request import Request
+from bridge.solve.engine import Engine
 from bridge.solve.matte import Matter, aligned
-from bridge.solve.plates import Plates
 from bridge.solve.propagate import LONGEST_SIDE, Propagator
-from bridge.solve.request import Request
 from bridge.solve.run import solve
-from bridge.solve.scratch import Scratch, Trimaps
+from bridge.solve.scratch import Scratch
+from bridge.solve.trimaps import ScratchTrimaps
 from bridge.solve.weights import load_networks
 from bridge.window import Window
 
 Floats = NDArray[np.float32]
-CPU = settings.Engine("cpu", "float32", 1)
+CPU = Engine("cpu", "float32", 1)
 
 
 def write(path: Path, pixels: Floats, *, at: tuple[int, int], display: tuple[int, int]) -> Path:
@@ -92,7 +94,7 @@ def test_stage_1_works_at_a_bounded_size_however_far_the_plate_reaches_outside_t
     plates = Plates(Sequence.parse(tmp_path / "plate.####.exr"))
     with Scratch() as scratch:
         network = load_networks(torch.device("cpu")).propagation
-        stage = Propagator(network, engine=CPU, profile=settings.PROFILES["final"], plates=plates, trimaps=Trimaps(scratch))
+        stage = Propagator(network, engine=CPU, profile=PROFILES["final"], plates=plates, trimaps=ScratchTrimaps(scratch))
         wide, plain = (stage._working(plates.read(frame)) for frame in (1, 2))
     assert wide.size == (576, LONGEST_SIDE)
     assert max(wide.view.shape[-2:]) == LONGEST_SIDE
@@ -109,9 +111,9 @@ def test_a_plate_one_column_wide_is_worked_at_a_width_that_every_cpu_computes_ri
     plates = Plates(Sequence.parse(tmp_path / "plate.####.exr"))
     networks = load_networks(torch.device("cpu"))
     with Scratch() as scratch:
-        trimaps = Trimaps(scratch)
+        trimaps = ScratchTrimaps(scratch)
         trimaps.land(1, np.ones((900, 1), np.uint8))
-        for profile in settings.PROFILES.values():
+        for profile in PROFILES.values():
             stage = Propagator(networks.propagation, engine=CPU, profile=profile, plates=plates, trimaps=trimaps)
             assert stage._working(plates.read(1)).view.shape[-1] == NARROWEST
             prepared = Matter(networks.matting, engine=CPU, profile=profile, plates=plates, trimaps=trimaps).prepare(1)

@@ -146,7 +146,7 @@ def machine() -> str:
     from importlib import metadata
 
     from bridge.solve.devices import devices
-    from bridge.solve.settings import engine_for
+    from bridge.solve.engine import engine_for
 
     engine = engine_for()
     facts = [f"{d.name}: {d.make}" for d in devices()] + [f"{engine.threads} threads, {engine.precision}"]

@@ -15,7 +15,7 @@ from .console import Console
 from .interruption import Stop
 
 if TYPE_CHECKING:
-    from bridge.solve.request import Request
+    from bridge.shot.request import Request
 
 SHOT = Path(__file__).resolve().parents[1] / "demo"
 OUT = "videomatte-demo"
@@ -49,7 +49,7 @@ def run(typed: argparse.Namespace, console: Console, stop: Stop) -> None:
 
 def requested(shot: Path, folder: Path, device: str) -> Request:
     """Return the request of the demo. Raises SequenceError when the shot is not there."""
-    from bridge.solve.request import Request
+    from bridge.shot.request import Request
 
     plate, trimap = Sequence.parse(shot / "plate.####.exr"), Sequence.parse(shot / "trimap.####.png")
     if not plate.frames(allow_none=True) or not trimap.frames(allow_none=True):

@@ -111,7 +111,7 @@ def _package(name: str) -> Finding:
 def _devices() -> Iterator[Finding]:
     try:
         from bridge.solve.devices import devices
-        from bridge.solve.settings import engine_for
+        from bridge.solve.engine import engine_for
 
         found, chosen = devices(), engine_for()
     except Exception as error:

@@ -53,7 +53,7 @@ def run(_typed: argparse.Namespace, console: Console, _stop: Stop) -> None:
 
 def models() -> list[Model]:
     """Return both stages' weights, each checked against the list. Raises WeightsError when there is no list."""
-    from bridge.solve.weights import checked, manifest
+    from bridge.shipped import checked, manifest
 
     found = []
     for stage, entry in sorted(manifest().items(), reverse=True):
@@ -69,7 +69,7 @@ def models() -> list[Model]:
 
 def folder() -> Path:
     """Return where the weights lie."""
-    from bridge.solve.weights import FOLDER
+    from bridge.shipped import FOLDER
 
     return FOLDER
 

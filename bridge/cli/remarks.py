@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from .console import Console
 
-KEYS = "bridge.solve.keys"
+KEYS = "bridge.shot.keys"
 
 
 class Remarks(logging.Handler):

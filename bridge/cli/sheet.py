@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from bridge import exr
 from bridge.imaging.contact import Column, contact_sheet, write_png
 from bridge.sequence import Sequence
-from bridge.solve.keys import read_matte
-from bridge.solve.plates import Plates
-from bridge.solve.request import Request
+from bridge.shot.keys import read_matte
+from bridge.shot.plates import Plates
+from bridge.shot.request import Request
 
 Floats = NDArray[np.float32]
 COLUMNS = 5

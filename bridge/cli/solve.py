@@ -13,7 +13,8 @@ from .console import Console
 from .interruption import Stop
 
 if TYPE_CHECKING:
-    from bridge.solve.request import Event, Request, Summary
+    from bridge.shot.request import Request
+    from bridge.solve.events import Event, Summary
 
     from .progress import Progress
 
@@ -56,7 +57,7 @@ def run(typed: argparse.Namespace, console: Console, stop: Stop) -> None:
 
 def requested(typed: argparse.Namespace) -> Request:
     """Read what was typed; the plate and the trimap are looked for, which is cheap. Raises InputError, UsageError."""
-    from bridge.solve.request import Request
+    from bridge.shot.request import Request
 
     plate, trimap = read.sequence(typed.plate), read.sequence(typed.trimap)
     plate.frames()
@@ -119,7 +120,7 @@ class Teller:
 
     def __call__(self, event: Event) -> None:
         """Raises InterruptedByUserError or TerminatedError when somebody asked to stop."""
-        from bridge.solve.request import Advanced, Began, Landed
+        from bridge.solve.events import Advanced, Began, Landed
 
         match event:
             case Began():

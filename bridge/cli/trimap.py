@@ -32,8 +32,8 @@ def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
 
 def run(typed: argparse.Namespace, console: Console, stop: Stop) -> None:
     """Make the trimaps that were asked for and are not there yet. Raises VideoMatteError."""
-    from bridge.solve.content import digest_of, file_digest
-    from bridge.solve.outputs import Output, check_patterns, make_ready, to_do
+    from bridge.shot.content import digest_of, file_digest
+    from bridge.shot.outputs import Output, check_patterns, make_ready, to_do
 
     matte = read.sequence(typed.matte)
     frames = _wanted(matte, typed.frames, console)

@@ -13,7 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from bridge.solve.weights import manifest
+from bridge.shipped import manifest
 from bridge.wire.errors import UsageError, VideoMatteError
 
 from . import peers, workers

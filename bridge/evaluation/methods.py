@@ -12,8 +12,8 @@ from torch import Tensor
 from bridge.models.inputs import PRIOR_ALPHA, matting_inputs
 from bridge.models.matting import MattingNetwork, exact_where_certain
 from bridge.models.propagation import Memory, PropagationNetwork
+from bridge.shot.profile import MEMORY_EVERY, MEMORY_KEPT
 from bridge.solve.propagate import decided, fused
-from bridge.solve.settings import MEMORY_EVERY, MEMORY_KEPT
 from bridge.training.clips import Clips
 from bridge.training.stages import one_hot
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from .settings import default_threads, has_fast_bfloat16
+from .engine import default_threads, has_fast_bfloat16
 
 
 @dataclass(frozen=True)

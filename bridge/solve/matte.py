@@ -20,14 +20,14 @@ from torch.nn import functional as F
 from bridge.models.inputs import matting_inputs
 from bridge.models.layers import NARROWEST
 from bridge.models.matting import COARSEST, HALO, REDUCTION, Features, MattingNetwork, exact_where_certain, reduced
+from bridge.shot.plates import Plate, Plates
+from bridge.shot.profile import Profile
+from bridge.shot.segments import neighbours, with_neighbours
 from bridge.window import Window
 
+from .engine import Engine
 from .flow import ahead
-from .keys import Classes
-from .plates import Plate, Plates
-from .scratch import Trimaps
-from .segments import neighbours, with_neighbours
-from .settings import Engine, Profile
+from .trimaps import Classes, Trimaps
 
 TILES_AT_ONCE = 2
 Floats = NDArray[np.float32]

@@ -6,6 +6,7 @@ memory of its own; they are fused by distance and certainty. The forward pass wa
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -20,16 +21,18 @@ from torch.nn import functional as F
 from bridge.imaging.resample import resized
 from bridge.models.layers import NARROWEST
 from bridge.models.propagation import COARSEST, STRIDE, Memory, PropagationNetwork, token_places
+from bridge.shot.plates import Plate, Plates
+from bridge.shot.profile import MEMORY_EVERY, MEMORY_KEPT, Profile
+from bridge.shot.segments import Segment
 
+from .engine import Engine
 from .flow import ahead
-from .keys import Classes
-from .plates import Plate, Plates
-from .scratch import Scratch, Trimaps
-from .segments import Segment
-from .settings import MEMORY_EVERY, MEMORY_KEPT, Engine, Profile
+from .scratch import Scratch
+from .trimaps import Classes, Trimaps
 
 LONGEST_SIDE = 960  # pixels of a working view, however far the plate reaches outside the display
 CERTAIN = 0.6  # a class must be at least this probable to be called certain
+SMALLEST_BAND = 0.01  # of a frame: what its doubt is measured against when hardly anything is unknown
 Probabilities = NDArray[np.uint8]
 
 
@@ -65,7 +68,7 @@ class Propagator:
 
     def _outwards(self, segment: Segment, references: list[Memory], tick: Callable[[int], None]) -> None:
         for working, probabilities in self._pass(segment.outwards, references, segment.keys[0]):
-            self._trimaps.land(working.frame, self._classes(probabilities, working))
+            self._land(working, probabilities, doubt=entropy(probabilities))
             tick(working.frame)
 
     def _both_ways(self, segment: Segment, references: list[Memory], scratch: Scratch, tick: Callable[[int], None]) -> None:
@@ -77,7 +80,8 @@ class Propagator:
             name = f"forward.{working.frame}"
             forward = torch.from_numpy(scratch.read(name).astype(np.float32) / 255.0).to(backward)[None]
             share = (after - working.frame) / (after - before)
-            self._trimaps.land(working.frame, self._classes(fused(forward, backward, share=share), working))
+            both = fused(forward, backward, share=share)
+            self._land(working, both, doubt=torch.maximum(entropy(both), disagreement(forward, backward)))
             scratch.remove(name)
             tick(working.frame)
 
@@ -120,9 +124,10 @@ class Propagator:
             memory_format=torch.channels_last
         )
 
-    def _classes(self, probabilities: Tensor, working: Working) -> Classes:
+    def _land(self, working: Working, probabilities: Tensor, *, doubt: Tensor) -> None:
         height, width = working.size
-        return decided(probabilities[..., :height, :width], size=working.full)
+        real = probabilities[..., :height, :width]
+        self._trimaps.land(working.frame, decided(real, size=working.full), confidence=confidence(real, doubt[..., :height, :width]))
 
 
 def fused(forward: Tensor, backward: Tensor, *, share: float) -> Tensor:
@@ -138,6 +143,21 @@ def entropy(probabilities: Tensor) -> Tensor:
     """Return N×1×H×W, 0 certain to 1 undecided, of three-class probabilities N×3×H×W."""
     p = probabilities.clamp(min=1e-6)
     return -(p * p.log()).sum(1, keepdim=True) / float(np.log(3.0))
+
+
+def disagreement(forward: Tensor, backward: Tensor) -> Tensor:
+    """Return N×1×H×W, 0 alike to 1 opposite: the total variation distance of two passes' probabilities N×3×H×W."""
+    return (forward - backward).abs().sum(1, keepdim=True) / 2.0
+
+
+def confidence(probabilities: Tensor, doubt: Tensor) -> float:
+    """Return how sure stage 1 is of a frame, 0..1: exp(-r), where r is the doubt N×1×H×W of its pixels over the area of its unknown band.
+
+    A band narrower than a hundredth of the frame counts as that, so that a frame without a subject is sure.
+    """
+    certain = (probabilities[:, 0:1] >= CERTAIN) | (probabilities[:, 2:3] >= CERTAIN)
+    band = max(float((~certain).float().mean()), SMALLEST_BAND)
+    return math.exp(-float(doubt.mean()) / band)
 
 
 def decided(probabilities: Tensor, *, size: tuple[int, int]) -> Classes:

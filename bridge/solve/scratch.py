@@ -1,4 +1,7 @@
-"""The scratch folder of a solve: trimaps between the stages and the first of two passes, so that memory never grows with a shot."""
+"""The scratch folder of a solve: trimaps between the stages and the first of two passes, so that memory never grows with a shot.
+
+A scratch folder of a name stays and is found again; one without is gone when its solve ends.
+"""
 
 from __future__ import annotations
 
@@ -60,33 +63,41 @@ def _dead(pid: int) -> bool:
 
 
 class Scratch:
-    """A temporary folder of small compressed arrays, gone when the context is left."""
+    """A folder of small compressed arrays: a temporary one, gone when the context is left, or `folder`, which stays."""
 
-    def __init__(self, parent: Path | None = None) -> None:
-        self._parent = parent
+    def __init__(self, parent: Path | None = None, *, folder: Path | None = None) -> None:
+        self._parent, self._kept = parent, folder
         self._folder: Path | None = None
 
     def __enter__(self) -> Scratch:
-        sweep(self._parent)
         try:
-            self._folder = Path(tempfile.mkdtemp(prefix=f"videomatte~{_host()}~{os.getpid()}~", dir=self._parent))
+            self._folder = self._made()
         except OSError as error:
             raise StorageError(
-                f"{self._parent or tempfile.gettempdir()}: no scratch folder can be made there: {error.strerror}",
+                f"{self._kept or self._parent or tempfile.gettempdir()}: no scratch folder can be made there: {error.strerror}",
                 remedy="Free some space or set TMPDIR.",
             ) from error
         return self
 
+    def _made(self) -> Path:
+        if self._kept is not None:
+            self._kept.mkdir(parents=True, exist_ok=True, mode=0o700)
+            return self._kept
+        sweep(self._parent)
+        return Path(tempfile.mkdtemp(prefix=f"videomatte~{_host()}~{os.getpid()}~", dir=self._parent))
+
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._folder is not None:
+        if self._folder is not None and self._kept is None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def write(self, name: str, array: Bytes) -> None:
-        """Keep an array of any shape under a name. Raises StorageError."""
+        """Keep an array of any shape under a name, whole or not at all. Raises StorageError."""
         path = self._path(name)
+        unfinished = path.with_name(f"{name}~{os.getpid()}")
         shape = np.array([array.ndim, *array.shape], np.int32)
         try:
-            path.write_bytes(shape.tobytes() + zlib.compress(array.tobytes(), 1))
+            unfinished.write_bytes(shape.tobytes() + zlib.compress(array.tobytes(), 1))
+            unfinished.replace(path)
         except OSError as error:
             raise StorageError(
                 f"{path}: cannot be written: {error.strerror}", remedy="Free some space or set TMPDIR to a larger disk.", file=str(path)
@@ -112,21 +123,3 @@ class Scratch:
     def _path(self, name: str) -> Path:
         assert self._folder is not None, "a scratch folder is used inside its context"
         return self._folder / name
-
-
-class Trimaps:
-    """The trimaps of a solve, between the stages: classes H×W uint8 on each plate's data window, kept in scratch."""
-
-    def __init__(self, scratch: Scratch) -> None:
-        self._scratch = scratch
-
-    def land(self, frame: int, classes: Bytes) -> None:
-        """Keep a frame's classes. Raises StorageError."""
-        self._scratch.write(f"trimap.{frame}", classes)
-
-    def __call__(self, frame: int) -> Bytes:
-        """Return a frame's classes. Raises KeyError for a frame that was not propagated."""
-        return self._scratch.read(f"trimap.{frame}")
-
-    def __contains__(self, frame: int) -> bool:
-        return f"trimap.{frame}" in self._scratch

@@ -16,7 +16,7 @@ from bridge.imaging.trimap import classify, inspect
 from bridge.sequence import Sequence, format_range
 from bridge.wire.errors import TrimapError
 
-from .content import digest_of, file_digest
+from .content import digest_of
 from .plates import Plates, at
 
 log = logging.getLogger(__name__)
@@ -73,7 +73,13 @@ def read(files: Mapping[int, Path], plates: Plates, *, channel: str | None = Non
         log.info("key frame %d: channel %s of %s", frame, matte.channel, path)
         classes = classify(matte.values)
         _remark(path, classes)
-        yield Key(frame, path, digest_of([file_digest(path, frame=frame), matte.part, matte.channel])), classes
+        yield Key(frame, path, digest_of([plates.digest_of(path, frame=frame), matte.part, matte.channel])), classes
+
+
+def classes_of(key: Key, plates: Plates, *, channel: str | None = None) -> Classes:
+    """Return the classes of a key frame, H×W uint8 on its plate's data window. Raises ImageError, WindowError."""
+    with at(key.frame):
+        return classify(read_matte(key.path, onto=plates.header(key.frame), channel=channel).values)
 
 
 def read_matte(path: Path, *, onto: exr.Header, channel: str | None = None) -> Matte:

@@ -5,7 +5,7 @@ trimap (span)        every plate of the span, both keys, weights, settings
 trimap (key)         the artist's trimap itself
 alpha                the three plates and three trimaps of t-1, t, t+1, weights, settings
 
-A file is named by one of these and by what else shapes its bytes: depth, channels, garbage and holdout mattes (`bridge.solve.run`).
+A file is named by one of these and by what else shapes its bytes: depth, channels, garbage and holdout mattes (`bridge.shot.plan`).
 """
 
 from __future__ import annotations
@@ -14,12 +14,19 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Protocol
 
 from bridge.wire.errors import ImageError
 
 from .segments import Segment, neighbours
 
 DIGEST_BYTES = 16
+
+
+class Digest(Protocol):
+    """Names a file by its bytes. Raises ImageError naming file and frame."""
+
+    def __call__(self, path: Path, *, frame: int | None = None) -> str: ...
 
 
 def digest_of(value: object) -> str:

@@ -1,32 +1,13 @@
-"""How a shot is solved: everything but the files that can change a pixel."""
+"""What computes a solve: device, precision, thread count. A frame solved by another engine is not stale (docs/decisions/0004)."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 
-from bridge.wire.errors import DeviceError, UsageError
-
-
-@dataclass(frozen=True)
-class Profile:
-    """A named trade of time for quality. Fixed by name and plate, never by free memory."""
-
-    name: str
-    working_side: int  # stage 1: long side of its working view, pixels
-    reduction: int  # stage 2: plate pixels to a side of a solved pixel
-    prior_step_above: int  # pixels of a frame above which the colour prior searches at half resolution
-    tile: int  # side of a tile, solved pixels
-
-
-PROFILES = {
-    "final": Profile("final", working_side=640, reduction=1, prior_step_above=600_000, tile=256),
-    "draft": Profile("draft", working_side=384, reduction=2, prior_step_above=150_000, tile=256),
-}
-MEMORY_EVERY = 5  # stage 1 remembers every fifth frame, counted from its pass's own key
-MEMORY_KEPT = 2  # and reads the nearest two
+from bridge.wire.errors import DeviceError
 
 
 @dataclass(frozen=True)
@@ -46,19 +27,6 @@ class Engine:
         """A context in which convolutions run in this engine's precision."""
         low = self.precision != "float32"
         return torch.autocast(self.torch_device.type, dtype=torch.bfloat16, enabled=low)
-
-    @property
-    def identity(self) -> dict[str, str | int]:
-        """What of this goes into content keys: the device class, not its number."""
-        return {**asdict(self), "device": self.torch_device.type}
-
-
-def profile_named(name: str) -> Profile:
-    """Return a profile. Raises UsageError with the names there are."""
-    try:
-        return PROFILES[name]
-    except KeyError:
-        raise UsageError(f"There is no profile {name!r}.", remedy=f"Choose one of: {', '.join(PROFILES)}.") from None
 
 
 def engine_for(device: str = "auto", *, precision: str = "auto", threads: int | None = None) -> Engine:

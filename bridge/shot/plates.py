@@ -17,7 +17,7 @@ from bridge.sequence import Sequence
 from bridge.window import Window
 from bridge.wire.errors import VideoMatteError, WindowError
 
-from .content import file_digest
+from .content import Digest, file_digest
 
 Floats = NDArray[np.float32]
 
@@ -48,13 +48,22 @@ def at(frame: int) -> Iterator[None]:
 class Plates:
     """A plate sequence with one fixed colour transform and one display window."""
 
-    def __init__(self, sequence: Sequence, *, layer: str | None = None, view: str | None = None, colorspace: str = "auto") -> None:
+    def __init__(
+        self,
+        sequence: Sequence,
+        *,
+        layer: str | None = None,
+        view: str | None = None,
+        colorspace: str = "auto",
+        digest: Digest = file_digest,
+    ) -> None:
         """Look at the first frame there is and fix the shot's colour and display window by it.
 
         Raises SequenceError, ImageError or ColourError.
         """
         self.sequence, self.layer, self.view_name = sequence, layer, view
         self.frames = sequence.frames()
+        self.digest_of = digest
         self._digests: dict[int, str] = {}
         first = exr.read_header(sequence.path(self.frames[0]), view=view, layer=layer)
         self.display: Window = first.display_window
@@ -84,7 +93,7 @@ class Plates:
     def digest(self, frame: int) -> str:
         """Return the digest of a plate file's bytes, read once. Raises ImageError."""
         if frame not in self._digests:
-            self._digests[frame] = file_digest(self.sequence.path(frame), frame=frame)
+            self._digests[frame] = self.digest_of(self.sequence.path(frame), frame=frame)
         return self._digests[frame]
 
     def _check(self, header: exr.Header, frame: int) -> None:

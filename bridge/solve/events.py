@@ -1,35 +1,10 @@
-"""What a person asks of a solve, and what is told while it runs."""
+"""What is told while a solve runs, and what it came to."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-
-from bridge.sequence import Sequence
-
-
-@dataclass(frozen=True)
-class Request:
-    """A shot and what to write of it. `frames` chooses what is written; no pixel depends on it."""
-
-    plate: Sequence
-    trimap: Sequence
-    out: Sequence
-    frames: tuple[int, ...] | None = None
-    trimap_out: Sequence | None = None
-    foreground: Sequence | None = None
-    garbage: Sequence | None = None
-    holdout: Sequence | None = None
-    layer: str | None = None
-    view: str | None = None
-    trimap_channel: str | None = None
-    device: str = "auto"
-    profile: str = "final"
-    colorspace: str = "auto"
-    channels: Literal["rgba", "a", "y"] = "rgba"
-    depth: Literal["float", "half"] = "float"
-    overwrite: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,137 @@
+"""A plan: a request understood and checked against what is on disk; nothing of it is computed yet, and nothing here needs torch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+
+from bridge.sequence import Sequence, format_range
+from bridge.shipped import weights_digest
+from bridge.version import VERSION
+from bridge.wire.errors import SequenceError
+
+from . import keys as key_frames
+from .content import ContentKeys, Digest, digest_of, file_digest
+from .outputs import Output, check_patterns, warn_of_missing
+from .plates import Plates
+from .profile import MEMORY_EVERY, MEMORY_KEPT, Profile, profile_named
+from .request import Request
+from .segments import Segment, cut, needed, with_neighbours
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a request comes to: the frames to write, those that lack a plate, keys, segments, and the name of every result."""
+
+    request: Request
+    profile: Profile
+    plates: Plates
+    wanted: tuple[int, ...]
+    missing: tuple[int, ...]
+    keys: Mapping[int, key_frames.Key]
+    segments: tuple[Segment, ...]
+    content: ContentKeys
+    outputs: tuple[Output, ...]
+
+    def passes(self, frames: list[int], *, kept: Callable[[int], bool]) -> list[Segment]:
+        """Return what must be propagated so that `frames` and their neighbours have trimaps; `kept` tells which are there already."""
+        lacking = {f for f in with_neighbours(frames, set(self.plates.frames)) if f not in self.keys and not kept(f)}
+        return [part for segment in self.segments if (part := needed(segment, lacking)) is not None]
+
+    def key_classes(self, frame: int) -> key_frames.Classes:
+        """Return the classes an artist painted on a key frame, H×W uint8 on its plate's data window. Raises ImageError, WindowError."""
+        return key_frames.classes_of(self.keys[frame], self.plates, channel=self.request.trimap_channel)
+
+
+def planned(request: Request, *, digest: Digest = file_digest) -> Plan:
+    """Check a request against what is on disk. `digest` names files by their bytes. Raises InputError, UsageError."""
+    profile = profile_named(request.profile)
+    plates = Plates(request.plate, layer=request.layer, view=request.view, colorspace=request.colorspace, digest=digest)
+    if plates.warning:
+        log.warning("%s", plates.warning)
+    files = key_frames.find(request.trimap, plates)
+    wanted, missing = _wanted(request, plates)
+    asked = _patterns(request)
+    sources = [
+        ("the plate", request.plate),
+        ("the trimap", request.trimap),
+        ("the garbage matte", request.garbage),
+        ("the holdout matte", request.holdout),
+    ]
+    check_patterns(asked, inputs=[(what, s) for what, s in sources if s is not None], frames=wanted)
+    keys = {key.frame: key for key, _ in key_frames.read(files, plates, channel=request.trimap_channel)}
+    segments = cut(plates.frames, keys)
+    _tell_what_lacks(request, wanted)
+    content = ContentKeys(
+        plate=plates.digest,
+        keys={f: k.digest for f, k in keys.items()},
+        segments=segments,
+        frames=frozenset(plates.frames),
+        settings=[_settings(request, profile, plates), weights_digest(), VERSION],
+    )
+    outputs = tuple(Output(what, pattern, _key_of(what, content, request, plates)) for what, pattern in asked)
+    return Plan(request, profile, plates, wanted, missing, keys, tuple(segments), content, outputs)
+
+
+def _wanted(request: Request, plates: Plates) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the frames to write and those asked for, or expected, that are not there."""
+    present = set(plates.frames)
+    if request.frames is None:
+        expected = request.plate.declared or range(plates.frames[0], plates.frames[-1])
+        gaps = tuple(f for f in expected if f not in present)
+        if gaps:
+            raise SequenceError(
+                warn_of_missing(request.plate, gaps) + ".",
+                remedy=f"Render them again, or solve what exists with --frames {plates.frames[0]}-{plates.frames[-1]}.",
+                file=str(request.plate),
+                frame=gaps[0],
+            )
+        return plates.frames, ()
+    wanted = tuple(f for f in request.frames if f in present)
+    missing = tuple(f for f in request.frames if f not in present)
+    if not wanted:
+        raise SequenceError(
+            warn_of_missing(request.plate, missing) + "; none of --frames exists.", remedy="Check the range.", file=str(request.plate)
+        )
+    if missing:
+        log.warning("%s; they are left out", warn_of_missing(request.plate, missing))
+    return wanted, missing
+
+
+def _patterns(request: Request) -> list[tuple[str, Sequence]]:
+    named = [("matte", request.out), ("trimap", request.trimap_out), ("foreground", request.foreground)]
+    return [(what, pattern) for what, pattern in named if pattern is not None]
+
+
+def _tell_what_lacks(request: Request, wanted: tuple[int, ...]) -> None:
+    """Warn of frames that a garbage or holdout matte does not have: their alpha stays as it is."""
+    for what, files in (("garbage", request.garbage), ("holdout", request.holdout)):
+        if files is not None and not files.is_single and (lacking := files.missing(wanted)):
+            log.warning("the %s matte %s has no frames %s; they are solved without it", what, files, format_range(lacking))
+
+
+def _settings(request: Request, profile: Profile, plates: Plates) -> dict[str, object]:
+    """Return what besides files, weights and version can change a pixel, as a JSON value."""
+    space = plates.space
+    colour = [space.name, repr(space.primaries), space.curve.name, space.mixes_linear]
+    numbers = {"profile": asdict(profile), "memory": [MEMORY_EVERY, MEMORY_KEPT]}
+    return {**numbers, "colorspace": colour, "plate": [request.layer, request.view]}
+
+
+def _key_of(what: str, content: ContentKeys, request: Request, plates: Plates) -> Callable[[int], str]:
+    """Return what names the content of one kind of file: everything its bytes depend on."""
+
+    def painted(files: Sequence | None, frame: int) -> str | None:
+        path = None if files is None else files.path(frame)
+        return plates.digest_of(path, frame=frame) if path is not None and path.exists() else None
+
+    def name(frame: int) -> str:
+        if what == "trimap":
+            return digest_of([what, content.trimap(frame), plates.digest(frame), request.layer, request.view])
+        held = [what, content.alpha(frame), request.depth, painted(request.holdout, frame)]
+        return digest_of(held if what == "foreground" else [*held, request.channels, painted(request.garbage, frame)])
+
+    return name
