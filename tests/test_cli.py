@@ -16,8 +16,8 @@ import pytest
 from conftest import Ran, Videomatte, ended, started
 from shots import Shot, make_shot, read_exr, trimap, write_exr, write_png
 
-from bridge import exr
-from bridge.cli import arguments, failures, interruption, progress
+from bridge import exr, failures
+from bridge.cli import arguments, interruption, progress
 from bridge.sequence import Sequence
 from bridge.wire import errors
 

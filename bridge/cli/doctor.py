@@ -14,12 +14,12 @@ from enum import Enum
 from importlib import metadata
 from pathlib import Path
 
+from bridge.failures import log_folder, logged
 from bridge.version import VERSION
 from bridge.wire.errors import ResourceError, VideoMatteError
 
 from . import arguments as read
 from .console import Console
-from .failures import log_folder, logged
 from .interruption import Stop
 
 LITTLE_SPACE, LITTLE_MEMORY, FEW_CORES = 2e9, 6e9, 4

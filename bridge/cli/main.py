@@ -37,9 +37,10 @@ def _ignore_warnings() -> None:
 
 
 def _run(typed: list[str], stop: Stop) -> int:
+    from bridge.failures import explained
+
     from .arguments import parse
     from .console import Console
-    from .failures import explained
     from .interruption import obeyed
 
     console = Console(as_json="--json" in typed)

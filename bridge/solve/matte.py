@@ -7,7 +7,7 @@ and at least two of its columns wide.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -60,7 +60,7 @@ class Matter:
         self._network, self._engine, self._profile = network, engine, profile
         self._plates, self._trimaps = plates, trimaps
 
-    def mattes(self, wanted: Sequence[int], *, present: Collection[int]) -> Iterator[tuple[Plate, Floats]]:
+    def mattes(self, wanted: Sequence[int], *, present: Collection[int]) -> Generator[tuple[Plate, Floats], None, None]:
         """Yield plate and alpha (H×W float32 on its data window) of each wanted frame, ascending."""
         with closing(ahead(sorted(with_neighbours(wanted, present)), self.prepare, depth=1)) as frames:
             yield from self._in_order(sorted(wanted), frames, present)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 
 from bridge import exr
 from bridge.shot.outputs import make_ready, to_do
@@ -24,6 +25,12 @@ from .weights import Networks, load_networks
 
 log = logging.getLogger(__name__)
 Tell = Callable[[Event], None]
+Between = Callable[[], bool]
+
+
+def go_on() -> bool:
+    """Do nothing between frames."""
+    return True
 
 
 def solve(request: Request, *, tell: Tell) -> Summary:
@@ -78,8 +85,11 @@ class Solver:
                 self._land_key(frame)
         return self._plan.passes(list(todo), kept=self.trimaps.__contains__)
 
-    def propagate(self, part: Segment, *, tell: Tell, done: int = 0, total: int = 0) -> None:
-        """Do a propagate task; `done` frames of `total` were walked before. Raises ImageError, WindowError, StorageError."""
+    def propagate(self, part: Segment, *, tell: Tell, between: Between = go_on, done: int = 0, total: int = 0) -> None:
+        """Do a propagate task; `done` frames of `total` were walked before. `between` is called after each frame, to do other work.
+
+        Raises ImageError, WindowError, StorageError.
+        """
         log.info("propagate %s: %d frames", part.name, len(part.frames))
         for key in part.keys:
             self._land_key(key)
@@ -89,6 +99,7 @@ class Solver:
             nonlocal count
             count += 1
             tell(Advanced("propagate", frame, count, total))
+            between()
 
         plan = self._plan
         propagator = Propagator(
@@ -96,10 +107,13 @@ class Solver:
         )
         propagator.propagate(part, scratch=self._scratch, tick=tick)
 
-    def matte(self, frames: Sequence[int], *, tell: Tell, done: int = 0, total: int = 0) -> None:
-        """Do a matte task: solve and write frames whose trimaps are there. Raises ImageError, WindowError, StorageError."""
-        plan, count = self._plan, done
-        total = total or len(frames)
+    def matte(self, frames: Sequence[int], *, tell: Tell, between: Between = go_on, total: int = 0) -> None:
+        """Do a matte task: solve and write frames whose trimaps are there.
+
+        `tell` hears from the thread that writes; `between` is called in this one after each frame, to do other work, and ends the task
+        early by returning False. Raises ImageError, WindowError, StorageError.
+        """
+        plan, count, total = self._plan, 0, total or len(frames)
         matter = Matter(self._networks.matting, engine=self._engine, profile=plan.profile, plates=plan.plates, trimaps=self.trimaps)
         hand = writer.Writer(plan, engine=self._engine, trimaps=self.trimaps)
 
@@ -110,9 +124,11 @@ class Solver:
             tell(Landed(solved[0].frame, files))
             tell(Advanced("matte", solved[0].frame, count, total))
 
-        with Behind(land, depth=1) as behind:
-            for solved in matter.mattes(frames, present=frozenset(plan.plates.frames)):
+        with Behind(land, depth=1) as behind, closing(matter.mattes(frames, present=frozenset(plan.plates.frames))) as mattes:
+            for solved in mattes:
                 behind.put(solved)
+                if not between():
+                    break
 
     def _store(self) -> Trimaps:
         landed = writer.kept_trimaps(self._plan)

@@ -26,7 +26,7 @@ def explained(error: BaseException) -> VideoMatteError:
         return error
     if isinstance(error, KeyboardInterrupt):
         return InterruptedByUserError("Stopped by Ctrl-C.")
-    if _is_memory(error):
+    if is_memory(error):
         logged(error)
         return MemoryExhaustedError(
             "There is not enough memory for this solve.",
@@ -46,7 +46,7 @@ def explained(error: BaseException) -> VideoMatteError:
     return VideoMatteError(text, remedy=_please_send(logged(error)))
 
 
-def _is_memory(error: BaseException) -> bool:
+def is_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     if isinstance(error, OSError):
