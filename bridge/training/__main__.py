@@ -49,7 +49,8 @@ def main() -> None:
     common = {"plan": plan, "setting": setting, "folder": args.out, "resume": args.resume}
     if args.stage == "matting":
         judge = functools.partial(judges.judge_matting, footage=footage, data=args.data)
-        train(MattingNetwork(), stages.MattingLessons().step, judge=judge, shadow=MattingNetwork(), **common)
+        network = MattingNetwork().to(memory_format=torch.channels_last)
+        train(network, stages.MattingLessons().step, judge=judge, shadow=MattingNetwork(), **common)
     else:
         seen = functools.partial(judges.judge_propagation, footage=footage)
         train(PropagationNetwork(), stages.propagation_step, judge=seen, shadow=PropagationNetwork(), **common)

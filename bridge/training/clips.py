@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from .degrade import worn
 from .drafts import EXTENT, Draft, Piece, drafted
 from .footage import Footage
 from .foregrounds import HELD_OUT
+from .glitches import Glitch, camouflaged, drawn_glitch, mistaken, moments, worsened
 from .motion import grids
 from .textures import decoded, light_of
 from .trimaps import painted, perturbed
@@ -54,13 +55,21 @@ def make_clips(
     device: torch.device | str = "cpu",
     families: Sequence[str] | None = None,
     clean: bool = False,
+    glitches: bool = False,
 ) -> Clips:
     """Make clips at the given frame numbers, T of them or B×T; the same seed gives the same clips on the same kind of device.
 
     size: the side of square frames, or height and width. families: which to draw from; by default all those for training.
-    clean: no noise, compression or painting errors. Raises ValueError for an unknown family.
+    clean: no noise, compression or painting errors. glitches: single frames are ambiguous, see `bridge.training.glitches`; some clips
+    then stand still, and times must be T of them. Raises ValueError for an unknown family.
     """
-    return _clips([TRAINING, seed], batch, times, size, footage, torch.device(device), families, clean)
+    words = [TRAINING, seed]
+    if not glitches:
+        return _clips(words, batch, times, size, footage, torch.device(device), families, clean)
+    frame = (size, size) if isinstance(size, int) else (size[0], size[1])
+    drawn = [drawn_glitch(np.random.default_rng([*words, b, 2]), frames=len(times), size=frame) for b in range(batch)]
+    whens = moments(np.random.default_rng([*words, 3]), batch=batch, times=[float(t) for t in times])
+    return _clips(words, batch, torch.from_numpy(whens), size, footage, torch.device(device), families, clean, drawn)
 
 
 def held_out_clips(index: int, *, frames: int = 24, size: int | tuple[int, int] = 256, footage: Footage | None) -> Clips:
@@ -79,17 +88,20 @@ def _clips(
     device: torch.device,
     families: Sequence[str] | None,
     clean: bool,
+    glitches: Sequence[Glitch] = (),
 ) -> Clips:
     frame = (size, size) if isinstance(size, int) else (size[0], size[1])
-    moments = np.broadcast_to(np.asarray(times, np.float64), (batch, np.shape(times)[-1]))
-    drafts = [drafted([*words, b], times=moments[b], size=frame, footage=footage, families=families, clean=clean) for b in range(batch)]
+    whens = np.broadcast_to(np.asarray(times, np.float64), (batch, np.shape(times)[-1]))
+    drafts = [drafted([*words, b], times=whens[b], size=frame, footage=footage, families=families, clean=clean) for b in range(batch)]
+    if glitches:
+        drafts = [d if d.wear is None else replace(d, wear=worsened(d.wear, g)) for d, g in zip(drafts, glitches, strict=True)]
     generator = torch.Generator(device).manual_seed(int(np.random.SeedSequence(words).generate_state(1)[0]))
     parts: dict[int, tuple[Tensor, ...]] = {}
     for chosen in _together(drafts, device):
-        rendered = _group([drafts[b] for b in chosen], frame, device, generator)
+        rendered = _group([drafts[b] for b in chosen], frame, device, generator, [glitches[b] for b in chosen] if glitches else [])
         parts |= {b: tuple(r[place] for r in rendered) for place, b in enumerate(chosen)}
     plate, view, alpha, foreground, background = (torch.stack(p) for p in zip(*(parts[b] for b in range(batch)), strict=True))
-    classes = torch.from_numpy(_classes(words, alpha, moments, clean)).to(device)
+    classes = torch.from_numpy(_classes(words, alpha, whens, clean, glitches)).to(device)
     return Clips(plate, view, alpha, foreground, background, classes, torch.tensor([d.linear for d in drafts], device=device))
 
 
@@ -103,19 +115,22 @@ def _together(drafts: list[Draft], device: torch.device) -> list[list[int]]:
     return list(kinds.values())
 
 
-def _classes(words: list[int], alpha: Tensor, times: NDArray[np.float64], clean: bool) -> NDArray[np.uint8]:
-    """Return B×T×1×H×W classes, painted for every clip, and spoiled for some unless clean."""
+def _classes(words: list[int], alpha: Tensor, times: NDArray[np.float64], clean: bool, glitches: Sequence[Glitch]) -> NDArray[np.uint8]:
+    """Return B×T×1×H×W classes, painted for every clip, and spoiled for some unless clean; glitches come on top."""
     alphas = alpha[:, :, 0].cpu().numpy()
     found = []
     for b, clip in enumerate(alphas):
         rng = np.random.default_rng([*words, b, 1])
         classes = painted(rng, clip, times[b], clean=clean)
-        mistaken = rng.random() < MISTAKEN
-        found.append(np.stack([perturbed(rng, c) for c in classes]) if mistaken and not clean else classes)
+        spoiled = rng.random() < MISTAKEN
+        classes = np.stack([perturbed(rng, c) for c in classes]) if spoiled and not clean else classes
+        found.append(mistaken(rng, classes, glitches[b]) if glitches else classes)
     return np.stack(found)[:, :, None]
 
 
-def _group(drafts: list[Draft], size: tuple[int, int], device: torch.device, generator: torch.Generator) -> tuple[Tensor, ...]:
+def _group(
+    drafts: list[Draft], size: tuple[int, int], device: torch.device, generator: torch.Generator, glitches: Sequence[Glitch]
+) -> tuple[Tensor, ...]:
     """Return plate, view, alpha, foreground and background of drafts of the same number of instants, each B×T×C×H×W."""
     frames = len(drafts[0].times)
     linear = torch.tensor([d.linear for d in drafts], device=device)
@@ -126,6 +141,8 @@ def _group(drafts: list[Draft], size: tuple[int, int], device: torch.device, gen
     most = torch.where(linear, torch.inf, 1.0).repeat_interleave(frames).view(-1, 1, 1, 1)
     colour, behind = ((c * bright).clamp(min=0).minimum(most) for c in (colour, parts.behind))
     foreground, alpha, background = (x.unflatten(0, (len(drafts), frames)) for x in (colour, parts.alpha, behind))
+    if glitches:
+        background = camouflaged(background, foreground, glitches)
     plate = mixed(foreground, alpha, background)
     wears = [d.wear for d in drafts if d.wear is not None]
     if wears:

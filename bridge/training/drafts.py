@@ -19,6 +19,7 @@ Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 EXTENT = 1.3  # a layer reaches this much farther than the frame
 MOST_INSTANTS = 8
+CLOSEST = 2.6  # a cut-out is at most this many times the frame's short side: hair is then as coarse as on a photograph
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def _piece(
 
 def _placed(rng: np.random.Generator, drawn: Layer, canvas: tuple[int, int], short: int, *, roomy: bool) -> tuple[Floats, Floats, bool]:
     """Return alpha and colour, 0..255, of a layer on a canvas, and whether it goes on beyond it."""
-    scale = short * (rng.uniform(0.8, 1.7) if roomy else rng.uniform(0.7, 1.4)) / max(drawn.alpha.shape)
+    scale = short * (rng.uniform(0.8, 1.7) if roomy else np.exp(rng.uniform(np.log(0.7), np.log(CLOSEST)))) / max(drawn.alpha.shape)
     height, width = (max(8, round(n * scale)) for n in drawn.alpha.shape)
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     alpha, colour = (cv2.resize(m, (width, height), interpolation=how) for m in (drawn.alpha, drawn.colour))
@@ -138,7 +139,10 @@ def _placed(rng: np.random.Generator, drawn: Layer, canvas: tuple[int, int], sho
         alpha, colour = alpha[:, ::-1], colour[:, ::-1]
     top, left = ((c - n) // 2 for c, n in zip(canvas, (height, width), strict=True))
     if top < 0 or left < 0:
-        y, x = (max(0, -n + int(rng.integers(min(0, n), max(0, -n) + 1) * 0.5)) for n in (top, left))
+        if roomy:
+            y, x = (max(0, -n + int(rng.integers(min(0, n), max(0, -n) + 1) * 0.5)) for n in (top, left))
+        else:
+            y, x = _looked_at(rng, alpha, canvas)
         alpha, colour = (m[y : y + canvas[0], x : x + canvas[1]] for m in (alpha, colour))
     cut = Layer(alpha, colour, drawn.tinted).cropped
     rows, columns = canvas[0] - alpha.shape[0], canvas[1] - alpha.shape[1]
@@ -147,6 +151,14 @@ def _placed(rng: np.random.Generator, drawn: Layer, canvas: tuple[int, int], sho
         alpha = cv2.copyMakeBorder(alpha, *margins, cv2.BORDER_REFLECT if cut else cv2.BORDER_CONSTANT, value=0)
         colour = cv2.copyMakeBorder(colour, *margins, cv2.BORDER_REFLECT if cut else cv2.BORDER_REPLICATE)
     return alpha.astype(np.float32), colour.astype(np.float32), cut
+
+
+def _looked_at(rng: np.random.Generator, alpha: Bytes, canvas: tuple[int, int]) -> tuple[int, int]:
+    """Return the corner of a window of the canvas's size whose middle is a soft pixel, as far as the picture reaches."""
+    soft = np.argwhere((alpha > 12) & (alpha < 243))
+    middle = soft[rng.integers(len(soft))] if len(soft) else np.array(alpha.shape) // 2
+    y, x = (int(np.clip(m - c // 2, 0, max(0, n - c))) for m, c, n in zip(middle, canvas, alpha.shape, strict=True))
+    return y, x
 
 
 def close_in_colour(rng: np.random.Generator, colour: Floats, alpha: Floats, reference: Bytes) -> Floats:

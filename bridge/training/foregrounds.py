@@ -169,15 +169,15 @@ FAMILIES: dict[str, Painter] = {
 }
 HELD_OUT = ("leaves", "lace")
 SHARES = {
-    "strands": 0.26,
-    "blobs": 0.09,
-    "edges": 0.1,
+    "strands": 0.25,
+    "blobs": 0.06,
+    "edges": 0.08,
     "smoke": 0.07,
-    "glass": 0.05,
-    "veil": 0.05,
-    "spray": 0.03,
-    CUTOUT: 0.29,
-    EFFECT: 0.06,
+    "glass": 0.03,
+    "veil": 0.03,
+    "spray": 0.02,
+    CUTOUT: 0.42,
+    EFFECT: 0.04,
 }
 TRAINED = tuple(SHARES)
 TINTED = {"blobs": 1.0, "edges": 1.0, "veil": 0.5, "glass": 0.2, "strands": 0.35, "spray": 0.4, "smoke": 0.1, "leaves": 0.3, "lace": 0.7}

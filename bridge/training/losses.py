@@ -56,6 +56,12 @@ def temporal_loss(predicted: Tensor, truth: Tensor, unknown: Tensor) -> Tensor:
     return masked_mean(change.abs(), unknown[:, 1:])
 
 
+def change_loss(predicted: Tensor, truth: Tensor, unknown: Tensor) -> Tensor:
+    """Return the mean square of the same, where either frame is unknown: what dtSSD sums (Sun et al. 2021, Deep Video Matting, L_tc)."""
+    change = (predicted[:, 1:] - predicted[:, :-1]) - (truth[:, 1:] - truth[:, :-1])
+    return masked_mean(change.square(), torch.maximum(unknown[:, 1:], unknown[:, :-1]))
+
+
 def class_loss(logits: Tensor, classes: Tensor) -> Tensor:
     """Return the cross-entropy of three classes. logits: N×3×H×W; classes: N×H×W, 0, 1, 2."""
     return F.cross_entropy(logits, classes.long(), torch.tensor(CLASS_WEIGHTS, device=logits.device))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from bridge.models.inputs import PRIOR_ALPHA, matting_inputs
 from bridge.models.propagation import Memory, PropagationNetwork
@@ -16,10 +17,13 @@ from . import losses
 from .clips import make_clips
 from .footage import Footage
 
+UNKNOWN_CHANNEL, CONFIDENCE = 4, 15  # of the matting network's inputs
 MEMORIES = 2  # non-key memories a solve gives the attention
 
 
 GROUPS = 12  # prepared batches alive at once
+REPEATED, FIRST = 0.12, 0.08  # shares of clips shown as one photograph, and as the first frames of a shot
+MISLED = 0.4  # of the clips have a frame whose prior is wrong in patches, beyond what its colours would explain
 USES = 8  # steps between two new ones: so often each is used, every time flipped, turned and reversed anew
 
 
@@ -44,11 +48,23 @@ class Lesson:
     classes: Tensor
 
     def varied(self, draw: random.Random) -> Lesson:
-        """Return it flipped, turned by a right angle and reversed in time, as drawn."""
+        """Return it flipped, turned by a right angle and reversed in time, as drawn; some clips hold still or begin late, see `played`."""
         axes = [axis for axis in (1, 3, 4) if draw.random() < 0.5]
         turned = draw.random() < 0.5
-        maps = [m.flip(axes) for m in (self.inputs, self.alpha, self.contrast, self.classes)]
+        n, t = self.alpha.shape[:2]
+        order = torch.tensor([played(draw, t) for _ in range(n)], device=self.alpha.device)
+        clip = torch.arange(n, device=order.device)[:, None]
+        maps = [m[clip, order].flip(axes) for m in (self.inputs, self.alpha, self.contrast, self.classes)]
         return Lesson(*(m.transpose(3, 4) if turned else m for m in maps))
+
+
+def played(draw: random.Random, frames: int) -> list[int]:
+    """Return which frames to show in which order: all, or as at a shot's first frame, where the neighbour before is the frame itself,
+    or one frame again and again, as a photograph is."""
+    chance = draw.random()
+    if chance < REPEATED:
+        return [draw.randrange(frames)] * frames
+    return [1, *range(1, frames)] if chance < REPEATED + FIRST else list(range(frames))
 
 
 class MattingLessons:
@@ -66,7 +82,7 @@ class MattingLessons:
         newest = step // USES
         lesson = self._group(draw.randint(max(0, newest - GROUPS + 1), newest), seed, setting).varied(draw)
         self._alive = {g: m for g, m in self._alive.items() if g > newest - GROUPS}
-        inputs = lesson.inputs.float()
+        inputs = misled(lesson.inputs.float(), draw)
         with torch.autocast(setting.device.type, dtype=setting.precision, enabled=setting.precision != torch.float32):
             alpha = network(inputs)
         return _matting_loss(alpha, lesson, inputs)
@@ -80,12 +96,54 @@ class MattingLessons:
 @torch.no_grad()
 def prepared(seed: int, setting: Setting) -> Lesson:
     """Make one batch of clips and what the network is shown of them; the prior searches at half resolution every other time."""
-    clips = make_clips(batch=setting.batch, times=range(4), size=setting.size, seed=seed, footage=setting.footage, device=setting.device)
+    clips = make_clips(
+        batch=setting.batch, times=range(4), size=setting.size, seed=seed, footage=setting.footage, device=setting.device, glitches=True
+    )
     n, t = clips.plate.shape[:2]
     flat = [x.flatten(0, 1) for x in (clips.view, clips.plate, clips.classes)]
     inputs = matting_inputs(*flat, linear=clips.linear.repeat_interleave(t), step=1 + seed % 2).unflatten(0, (n, t))
     contrast = (clips.foreground.clamp(0, 1) - clips.background.clamp(0, 1)).abs().mean(2, keepdim=True)
     return Lesson(inputs.half(), clips.alpha, contrast, clips.classes)
+
+
+def misled(inputs: Tensor, draw: random.Random) -> Tensor:
+    """Make the prior of one frame of some clips wrong in patches of the unknown region: even, blurred, shifted or inverted.
+
+    inputs: N×T×CHANNELS×H×W. Neighbours still show it right, so the network learns to ask them (as masked modelling does, He et al. 2022).
+    """
+    n, t, _, h, w = inputs.shape
+    result = inputs.clone()
+    for b in range(n):
+        if draw.random() >= MISLED:
+            continue
+        frame, cells = result[b, draw.randrange(t)], draw.randint(2, 7)
+        generator = torch.Generator().manual_seed(draw.getrandbits(32))
+        bumps = torch.rand(1, 1, cells + 2, cells + 2, generator=generator).to(inputs.device)
+        where = (F.interpolate(bumps, size=(h, w), mode="bicubic")[0, 0] > draw.uniform(0.4, 0.7)) & (frame[UNKNOWN_CHANNEL] > 0.5)
+        alpha = frame[PRIOR_ALPHA]
+        wrong = draw.choice((_even, _blurred, _shifted, _inverted))(alpha, draw)
+        frame[PRIOR_ALPHA] = torch.where(where, wrong, alpha)
+        trust = draw.uniform(0.2, 1.0)
+        frame[CONFIDENCE] = torch.where(where, trust * frame[CONFIDENCE], frame[CONFIDENCE])
+    return result
+
+
+def _even(alpha: Tensor, draw: random.Random) -> Tensor:
+    return torch.full_like(alpha, draw.choice((0.0, 1.0, draw.random())))
+
+
+def _blurred(alpha: Tensor, draw: random.Random) -> Tensor:
+    reach = draw.randint(2, 10)
+    return F.avg_pool2d(alpha[None], 2 * reach + 1, 1, reach, count_include_pad=False)[0]
+
+
+def _shifted(alpha: Tensor, draw: random.Random) -> Tensor:
+    return alpha.roll((draw.randint(-12, 12), draw.randint(-12, 12)), (0, 1))
+
+
+def _inverted(alpha: Tensor, draw: random.Random) -> Tensor:
+    share = draw.uniform(0.5, 1.0)
+    return torch.lerp(alpha, 1 - alpha, share)
 
 
 def _matting_loss(alpha: Tensor, lesson: Lesson, inputs: Tensor) -> tuple[Tensor, dict[str, float]]:
@@ -98,7 +156,8 @@ def _matting_loss(alpha: Tensor, lesson: Lesson, inputs: Tensor) -> tuple[Tensor
         "composition": 0.5 * losses.composition_loss(*flat, contrast=contrast.flatten(0, 1)),
         "laplacian": 0.5 * losses.laplacian_loss(*flat),
         "gradient": 0.5 * losses.gradient_loss(*flat),
-        "temporal": 0.5 * losses.temporal_loss(exact, truth, unknown),
+        "temporal": 1.0 * losses.temporal_loss(exact, truth, unknown),
+        "change": 3.0 * losses.change_loss(exact, truth, unknown),
     }
     prior = losses.alpha_loss(inputs[:, 1:-1, PRIOR_ALPHA : PRIOR_ALPHA + 1], truth, unknown)
     return torch.stack(list(terms.values())).sum(), {"prior": float(prior), **{k: float(v.detach()) for k, v in terms.items()}}

@@ -1,0 +1,102 @@
+"""Glitches: what makes one frame of a clip ambiguous while its neighbours are not, so that ST-FAM is needed.
+
+Four kinds, each on a frame of its own: the background has the foreground's own colour in places; noise rises; the trimap's band swells,
+loses what it knew, or its edge slips. A clip without a glitch has the trimap's band jump from frame to frame, or nothing at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from .degrade import Wear
+from .footage import noise
+from .trimaps import perturbed
+
+Classes = NDArray[np.uint8]
+HIDDEN, NOISY, JUMPING, FORGOTTEN, SLIPPED = 0.3, 0.35, 0.45, 0.25, 0.2  # of the clips
+STILL = 0.2  # of the clips stand still, so that every change of alpha is an error
+NEAR = 9  # pixels over which the foreground's colour is averaged to hide it
+READ = 0.01  # noise that a noisy frame has at least, before its factor
+
+
+@dataclass(frozen=True)
+class Glitch:
+    """A clip's glitches. hidden: T×H×W float32, 0..1, how far the background takes the foreground's colour; noisier: T, factors of noise;
+    swell: T, pixels by which the unknown band grows; forgotten: T×H×W bool, where nothing is certain; slipped: T, how badly edges slip."""
+
+    hidden: NDArray[np.float32]
+    noisier: tuple[float, ...]
+    swell: tuple[int, ...]
+    forgotten: NDArray[np.bool_]
+    slipped: tuple[float, ...]
+
+
+def drawn_glitch(rng: np.random.Generator, *, frames: int, size: tuple[int, int]) -> Glitch:
+    """Draw the glitches of a clip of frames of a height and a width; those between its ends are hit three times in four."""
+    hidden, forgotten = np.zeros((frames, *size), np.float32), np.zeros((frames, *size), bool)
+    noisier, slipped = np.ones(frames), np.zeros(frames)
+    if rng.random() < HIDDEN:
+        hidden[_hit(rng, frames)] = np.clip(4 * (_patches(rng, size) - rng.uniform(0.45, 0.65)), 0, 1)
+    if rng.random() < NOISY:
+        noisier[_hit(rng, frames)] = rng.uniform(2.0, 6.0)
+    swell = np.zeros(frames, int)
+    if rng.random() < JUMPING:
+        swell = (0.06 * min(size) * rng.random(frames) ** 2 + 0.5).astype(int)
+    if rng.random() < FORGOTTEN:
+        forgotten[_hit(rng, frames)] = _patches(rng, size) > rng.uniform(0.4, 0.65)
+    if rng.random() < SLIPPED:
+        slipped[_hit(rng, frames)] = rng.uniform(1.0, 2.0)
+    return Glitch(hidden, tuple(noisier.tolist()), tuple(swell.tolist()), forgotten, tuple(slipped.tolist()))
+
+
+def moments(rng: np.random.Generator, *, batch: int, times: Sequence[float]) -> NDArray[np.float64]:
+    """Return B×T frame numbers: those given, or for clips that stand still the first of them again and again."""
+    still = rng.random((batch, 1)) < STILL
+    return np.where(still, times[0], np.broadcast_to(np.asarray(times, np.float64), (batch, len(times))))
+
+
+def camouflaged(background: Tensor, foreground: Tensor, glitches: Sequence[Glitch]) -> Tensor:
+    """Return the background, B×T×3×H×W, with the foreground's mean colour nearby where it hides the foreground."""
+    hidden = np.stack([g.hidden for g in glitches])
+    if not hidden.any():
+        return background
+    share = torch.from_numpy(hidden).to(background.device)[:, :, None]
+    near = F.avg_pool2d(foreground.flatten(0, 1), NEAR, 1, NEAR // 2, count_include_pad=False)
+    return torch.lerp(background, near.view_as(foreground), share)
+
+
+def worsened(wear: Wear, glitch: Glitch) -> Wear:
+    """Return the wear of a clip with the noise of a glitch."""
+    if max(glitch.noisier) <= 1.0:
+        return wear
+    return replace(wear, read=max(wear.read, READ), worse=tuple(max(a, b) for a, b in zip(wear.worse, glitch.noisier, strict=True)))
+
+
+def mistaken(rng: np.random.Generator, classes: Classes, glitch: Glitch) -> Classes:
+    """Return T×H×W classes with a glitch: a wider band, patches that became unknown, an edge that slipped."""
+    result = classes.copy()
+    for t, frame in enumerate(result):
+        if glitch.slipped[t]:
+            frame[:] = perturbed(rng, frame, amount=glitch.slipped[t])
+        if glitch.swell[t]:
+            brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * glitch.swell[t] + 1,) * 2)
+            frame[cv2.dilate((frame == 1).astype(np.uint8), brush) > 0] = 1
+    result[glitch.forgotten] = 1
+    return result
+
+
+def _hit(rng: np.random.Generator, frames: int) -> int:
+    inside = frames > 2 and rng.random() < 0.75
+    return int(rng.integers(1, frames - 1) if inside else rng.integers(frames))
+
+
+def _patches(rng: np.random.Generator, size: tuple[int, int]) -> NDArray[np.float32]:
+    return noise(rng, max(size), cells=int(rng.integers(2, 7)))[: size[0], : size[1]]
