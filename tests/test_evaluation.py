@@ -12,9 +12,10 @@ import torch
 
 from bridge import shipped
 from bridge.evaluation import __main__ as command
-from bridge.evaluation import comparison, methods
+from bridge.evaluation import comparison, methods, stillness
 from bridge.evaluation.comparison import ALONE, FLOW_PEER, OURS, Compared
 from bridge.evaluation.page import Measured, page, table, verdict
+from bridge.models.matting import MattingNetwork
 from bridge.models.propagation import PropagationNetwork
 from bridge.training.clips import Clips, make_clips
 
@@ -74,6 +75,28 @@ def test_numbers_are_a_frame_s_mean_in_the_unit_of_their_column() -> None:
     assert inside["MESSDdt"] == 0.0
 
 
+def test_a_scene_that_stands_still_flickers_only_by_its_trimaps(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    network = MattingNetwork().eval()
+    monkeypatch.setattr(stillness, "SIZE", 64)
+    monkeypatch.setattr(stillness, "SCENES", (("blobs", 3),))
+    with torch.inference_mode():
+        jumping = stillness.flicker(network, footage=None)
+        monkeypatch.setattr(stillness, "WIDTHS", (4.0, 4.0, 4.0))
+        steady = stillness.flicker(network, footage=None)
+    assert {row["change ×255"] for row in steady.values()} == {0.0}
+    assert all(row["change ×255"] > 0.01 for row in jumping.values())
+    assert jumping["network"]["change ×255"] == pytest.approx(jumping["no network: colour prior"]["change ×255"], rel=0.01)
+
+
+def test_trimaps_of_a_still_scene_are_as_wide_as_they_are_told() -> None:
+    alpha = np.zeros((9, 40), np.float32)
+    alpha[:, 20:] = 1.0
+    marks = stillness.drawn(alpha, (2.0, 5.0))
+    assert marks.shape == (2, 1, 9, 40)
+    assert [(frame[0] == 1).sum(-1).tolist() for frame in marks] == [[4] * 9, [10] * 9]
+
+
 def test_the_verdict_says_by_how_much_and_which_way() -> None:
     rows = {OURS: {"SAD": 1.5, "dtSSD": 6.0}, ALONE: {"SAD": 1.5, "dtSSD": 6.9}, FLOW_PEER: {"SAD": 2.0, "dtSSD": 8.0}}
     assert verdict(rows) == (
@@ -88,13 +111,15 @@ def test_the_page_sets_apart_the_clips_that_classical_methods_can_solve() -> Non
         rows = {name: {"SAD": sad, "dtSSD": 1.0} for name in (OURS, ALONE)}
         return Compared(rows, rows, {"one key": {"agreement": 0.9}}, solvable)
 
-    measured = Measured("command", "weights", [compared(1.0, solvable=True), compared(3.0, solvable=False)], 0.25, {})
+    measured = Measured(
+        "command", "weights", [compared(1.0, solvable=True), compared(3.0, solvable=False)], {"network": {"change ×255": 0.25}}, {}
+    )
     text = page(measured)
     before, after = text.split("The same over the 1 clips")
     assert f"| {OURS} | 2.000 | 1.000 |" in before
     assert f"| {OURS} | 1.000 | 1.000 |" in after
-    assert "changes by 0.250/255" in after
-    assert "There are none." in page(Measured("command", "weights", [compared(1.0, solvable=False)], 0.0, {}))
+    assert "| network | 0.250 |" in after
+    assert "There are none." in page(Measured("command", "weights", [compared(1.0, solvable=False)], {"network": {"change ×255": 0.0}}, {}))
 
 
 def test_a_table_is_markdown() -> None:

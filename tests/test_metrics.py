@@ -46,6 +46,9 @@ def test_dtssd_takes_the_mask_of_a_pair_s_first_frame() -> None:
 def test_flicker_is_the_mean_change_where_it_is_unknown() -> None:
     a = np.array([[[0.0, 0.0]], [[0.2, 0.8]]])
     assert metrics.flicker(a, np.ones_like(a, bool)) == pytest.approx(0.5)
+    before, after = np.array([[[True, False]], [[False, False]]]), np.array([[[False, False]], [[False, True]]])
+    assert [metrics.flicker(a, m) for m in (before, after)] == pytest.approx([0.2, 0.8])
+    assert metrics.flicker(a, before & after) == 0.0
 
 
 def test_classes_agree_where_they_are_the_same() -> None:

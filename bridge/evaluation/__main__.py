@@ -49,7 +49,7 @@ def measured(args: argparse.Namespace) -> Measured:
     with ProcessPoolExecutor(args.workers, mp_context=get_context("spawn"), initializer=workers.on_one_thread) as pool:
         folder = args.data / "validation" if args.data else None
         pictures = [pool.submit(workers.on_photographs, folder, of_peers=p) for p in ((True, False) if args.peers else (False,)) if folder]
-        steady = pool.submit(workers.on_a_still_scene, args.pack)
+        steady = pool.submit(workers.on_still_scenes, args.pack)
         clips = [pool.submit(workers.on_a_clip, index, pack=args.pack, with_peers=args.peers) for index in range(args.clips)]
         given = [*(["--pack PACK"] if args.pack else []), *(["--data ../shared/data"] if args.data else [])]
         return Measured(

@@ -1,4 +1,4 @@
-"""The methods measured on one held-out clip, a scene that stands still, and photographs."""
+"""The methods measured on one held-out clip, and on photographs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bridge.imaging.flow import carried, dis_flow
 from bridge.solve.weights import Networks
-from bridge.training.clips import Clips, held_out_clips, make_clips
+from bridge.training.clips import Clips, held_out_clips
 from bridge.training.footage import Footage
 from bridge.training.judges import judge_photographs, photographs
 
@@ -124,13 +124,6 @@ def _per_frame(error: Callable[[Alphas, Alphas, NDArray[np.bool_]], float], *sta
 def trimap_figures(marks: NDArray[np.uint8], classes: NDArray[np.uint8], truth: Alphas) -> Row:
     """Return agreement with the true trimaps and the share called certain but wrong; T×H×W each."""
     return {"agreement": metrics.class_agreement(marks, classes), "wrongly certain": metrics.wrongly_certain(marks, truth)}
-
-
-def still_flicker(networks: Networks, *, footage: Footage | None) -> float:
-    """Return the mean frame-to-frame change of alpha, ×255, where a clean scene that stands still is unknown."""
-    clips = make_clips(batch=1, times=[0, 0, 0, 0], size=SIZE, seed=77, footage=footage, families=["strands"], clean=True)
-    alpha = mattes(networks.matting, shown(clips, clips.classes[0]), clips.classes[0])
-    return 255 * metrics.flicker(alpha.numpy(), (clips.classes[0, :, 0] == 1).numpy())
 
 
 def network_on_photographs(networks: Networks, folder: Path) -> Rows:

@@ -145,9 +145,12 @@ def between_pixels(values: Floats, *, column: Floats, row: Floats) -> NDArray[np
 
 
 def flicker(a: Floats, mask: Mask) -> float:
-    """Return the mean absolute change of alpha from frame to frame over the mask of a scene that stands still. a, mask: T×H×W."""
-    change = np.abs(a[1:] - a[:-1])
-    return float(change[mask[1:]].mean(dtype=np.float64)) if mask[1:].any() else 0.0
+    """Return the mean absolute change of alpha from frame to frame where either frame's mask is, in a scene that stands still.
+
+    a, mask: T×H×W.
+    """
+    change, either = np.abs(a[1:] - a[:-1]), mask[1:] | mask[:-1]
+    return float(change[either].mean(dtype=np.float64)) if either.any() else 0.0
 
 
 def class_agreement(predicted: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float:

@@ -11,7 +11,7 @@ import torch
 from bridge.solve.weights import Networks, load_networks
 from bridge.training.footage import Footage
 
-from . import comparison
+from . import comparison, stillness
 from .comparison import Compared, Rows
 
 
@@ -39,10 +39,10 @@ def on_a_clip(index: int, *, pack: Path | None, with_peers: bool) -> Compared:
         return comparison.compare(networks(), index, footage=footage(pack), with_peers=with_peers)
 
 
-def on_a_still_scene(pack: Path | None) -> float:
+def on_still_scenes(pack: Path | None) -> Rows:
     """Measure flicker in a worker."""
     with torch.inference_mode():
-        return comparison.still_flicker(networks(), footage=footage(pack))
+        return stillness.flicker(networks().matting, footage=footage(pack))
 
 
 def on_photographs(folder: Path, *, of_peers: bool) -> Rows:
