@@ -8,6 +8,7 @@ import logging
 from pathlib import Path
 
 import torch
+from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from bridge.models.matting import MattingNetwork
 from bridge.models.propagation import PropagationNetwork
@@ -49,7 +50,7 @@ def main() -> None:
     common = {"plan": plan, "setting": setting, "folder": args.out, "resume": args.resume}
     if args.stage == "matting":
         judge = functools.partial(judges.judge_matting, footage=footage, data=args.data)
-        network = MattingNetwork().to(memory_format=torch.channels_last)
+        network = convert_conv2d_weight_memory_format(MattingNetwork(), torch.channels_last)
         train(network, stages.MattingLessons().step, judge=judge, shadow=MattingNetwork(), **common)
     else:
         seen = functools.partial(judges.judge_propagation, footage=footage)
