@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import re
-from pathlib import Path
 from typing import NoReturn
 
 from bridge.sequence import Sequence, parse_range
+from bridge.shot.request import base, output
 from bridge.version import VERSION
 from bridge.wire.errors import UsageError, VideoMatteError
+
+__all__ = ["Parser", "base", "device", "frames", "joined", "output", "parse", "pixels", "sequence"]
 
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 _NEGATIVE_RANGE = re.compile(r"-\d[\d,x-]*")
@@ -75,25 +77,3 @@ def pixels(text: str) -> float:
     if not 0 <= width < 1e6:
         raise argparse.ArgumentTypeError(f"{text!r} is not a width in pixels, 0 or more")
     return width
-
-
-def output(text: str, *, plate: Sequence, what: str) -> Sequence:
-    """Read where to write: a pattern, or a folder, which becomes FOLDER/PLATE_what.####.exr.
-
-    A folder is one that exists or a text that ends in a slash. Raises SequenceError.
-    """
-    folder = Path(text).expanduser()
-    if not text.endswith(("/", "\\")) and not folder.is_dir():
-        return Sequence.parse(text)
-    number = "" if plate.is_single and plate.number is None else ".####"
-    return Sequence.parse(folder / f"{base(plate)}_{what}{number}.exr")
-
-
-def base(plate: Sequence) -> str:
-    """Return the name of a plate without its number and extension: `shots/plate_v2.####.exr` is `plate_v2`."""
-    name = plate.head
-    if plate.is_single:
-        name = Path(plate.head).stem
-        if plate.number is not None:
-            name = re.sub(r"-?\d+$", "", name)
-    return name.rstrip("._- ") or plate.folder.resolve().name or "plate"

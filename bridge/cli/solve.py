@@ -6,7 +6,8 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
-from bridge.sequence import Sequence, format_range
+from bridge.sequence import format_range
+from bridge.wire.description import Description
 
 from . import arguments as read
 from .console import Console
@@ -57,40 +58,17 @@ def run(typed: argparse.Namespace, console: Console, stop: Stop) -> None:
 
 def requested(typed: argparse.Namespace) -> Request:
     """Read what was typed; the plate and the trimap are looked for, which is cheap. Raises InputError, UsageError."""
-    from bridge.shot.request import Request
+    from bridge.shot.request import request_of
 
-    plate, trimap = read.sequence(typed.plate), read.sequence(typed.trimap)
-    plate.frames()
-    trimap.frames()
+    return request_of(described(typed))
 
-    def written(text: str | None, what: str) -> Sequence | None:
-        return None if text is None else read.output(text, plate=plate, what=what)
 
-    def read_if(text: str | None) -> Sequence | None:
-        return None if text is None else read.sequence(text)
+def described(typed: argparse.Namespace) -> Description:
+    """Return what was typed as a description."""
+    from dataclasses import fields
 
-    for text in (typed.garbage, typed.holdout):
-        if text is not None:
-            read.sequence(text).frames()
-    return Request(
-        plate,
-        trimap,
-        read.output(typed.out, plate=plate, what="matte"),
-        frames=typed.frames,
-        trimap_out=written(typed.trimap_out, "trimap"),
-        foreground=written(typed.foreground, "foreground"),
-        garbage=read_if(typed.garbage),
-        holdout=read_if(typed.holdout),
-        layer=typed.layer,
-        view=typed.view,
-        trimap_channel=typed.trimap_channel,
-        device=typed.device,
-        profile=typed.profile,
-        colorspace=typed.colorspace,
-        channels=typed.channels,
-        depth=typed.depth,
-        overwrite=typed.overwrite,
-    )
+    words = {f.name: getattr(typed, f.name) for f in fields(Description)}
+    return Description(**{**words, "frames": None if typed.frames is None else format_range(typed.frames)})
 
 
 def solved(request: Request, *, console: Console, stop: Stop) -> Summary:
