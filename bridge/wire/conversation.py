@@ -130,7 +130,7 @@ class Conversation:
             raise blame(f"{name} answers a request and cannot be one.", request=request)
         if request == 0 or request in self._open:
             raise blame(f"{name} needs a request id of its own, not {request}.", request=request)
-        if isinstance(message, Hello) != (self.footing is Footing.STRANGERS):
+        if self.footing is not (Footing.STRANGERS if isinstance(message, Hello) else Footing.GREETED):
             greeting = NotGreetedError if blame is RemoteProtocolError else blame
             said = "hello was said before" if isinstance(message, Hello) else "hello comes first, then welcome"
             raise greeting(f"{name} is out of place: {said}.", request=request)
