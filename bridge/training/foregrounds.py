@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .footage import Footage, fractal, noise
+from .gaps import pierced, twigs
 from .strands import strands
 
 Bytes = NDArray[np.uint8]
@@ -156,6 +157,12 @@ def lace(rng: np.random.Generator, side: int) -> tuple[Bytes, Bytes]:
     return _eight(cv2.resize(net, (side, side), interpolation=cv2.INTER_AREA) * shape), _shaded(rng, side)
 
 
+def holed(rng: np.random.Generator, side: int) -> tuple[Bytes, Bytes]:
+    """Draw a solid shape with small holes through which the background is seen."""
+    cover, colour = blobs(rng, side) if rng.random() < 0.6 else edges(rng, side)
+    return pierced(rng, cover), colour
+
+
 FAMILIES: dict[str, Painter] = {
     "strands": strands,
     "blobs": blobs,
@@ -166,21 +173,37 @@ FAMILIES: dict[str, Painter] = {
     "spray": spray,
     "leaves": leaves,
     "lace": lace,
+    "twigs": twigs,
+    "holed": holed,
 }
 HELD_OUT = ("leaves", "lace")
 SHARES = {
-    "strands": 0.25,
-    "blobs": 0.06,
-    "edges": 0.08,
-    "smoke": 0.07,
+    "strands": 0.23,
+    "blobs": 0.05,
+    "edges": 0.06,
+    "twigs": 0.12,
+    "holed": 0.08,
+    "smoke": 0.06,
     "glass": 0.03,
-    "veil": 0.03,
+    "veil": 0.02,
     "spray": 0.02,
-    CUTOUT: 0.42,
-    EFFECT: 0.04,
+    CUTOUT: 0.3,
+    EFFECT: 0.03,
 }
 TRAINED = tuple(SHARES)
-TINTED = {"blobs": 1.0, "edges": 1.0, "veil": 0.5, "glass": 0.2, "strands": 0.35, "spray": 0.4, "smoke": 0.1, "leaves": 0.3, "lace": 0.7}
+TINTED = {
+    "blobs": 1.0,
+    "edges": 1.0,
+    "veil": 0.5,
+    "glass": 0.2,
+    "strands": 0.35,
+    "spray": 0.4,
+    "twigs": 0.3,
+    "holed": 0.8,
+    "smoke": 0.1,
+    "leaves": 0.3,
+    "lace": 0.7,
+}
 
 
 def available(footage: Footage | None) -> tuple[str, ...]:
