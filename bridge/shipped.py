@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,20 @@ from bridge.wire.errors import WeightsError
 REINSTALL = "Install videomatte again; `videomatte doctor` shows what is wrong."
 FOLDER = Path(__file__).resolve().parent / "weights"
 STAGES = ("propagation", "matting")
+
+
+@dataclass(frozen=True)
+class Model:
+    """The weights of one stage: what the list says, and in `problem` what is wrong with the file, if anything."""
+
+    stage: str
+    file: str
+    bytes: int
+    parameters: int
+    sha256: str
+    problem: str
+    steps: int
+    licence: str
 
 
 @cache
@@ -46,3 +61,17 @@ def checked(stage: str) -> bytes:
             file=entry["file"],
         )
     return data
+
+
+def models() -> list[Model]:
+    """Return both stages' weights, each file checked against the list. Raises WeightsError when there is no list."""
+    found = []
+    for stage, entry in sorted(manifest().items(), reverse=True):
+        try:
+            checked(stage)
+            problem = ""
+        except WeightsError as error:
+            problem = error.message
+        numbers = {name: int(entry.get(name, 0)) for name in ("bytes", "parameters", "steps")}
+        found.append(Model(stage, entry["file"], sha256=entry["sha256"], problem=problem, licence=str(entry.get("licence", "")), **numbers))
+    return found

@@ -135,7 +135,7 @@ def _devices() -> Iterator[Finding]:
 
 
 def _weights() -> Iterator[Finding]:
-    from .models import models
+    from bridge.shipped import models
 
     try:
         found = models()

@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
+from bridge.shipped import FOLDER, Model, models
 from bridge.wire.errors import WeightsError
 
 from . import arguments as read
 from .console import Console
 from .interruption import Stop
-
-
-@dataclass(frozen=True)
-class Model:
-    """The weights of one stage: what the list says and whether the file agrees."""
-
-    stage: str
-    file: str
-    bytes: int
-    parameters: int
-    sha256: str
-    problem: str
-    steps: int
-    licence: str
 
 
 def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
@@ -45,38 +32,15 @@ def run(_typed: argparse.Namespace, console: Console, _stop: Stop) -> None:
 
         titles = ("stage", "file", "size", "parameters", "sha256", "check", "steps trained", "licence")
         console.say(rendered(titles, [_row(model) for model in found], title="Weights"))
-        console.say(f"  folder: {folder()}" + "".join(f"\n  model card: {card}" for card in cards()))
+        console.say(f"  folder: {FOLDER}" + "".join(f"\n  model card: {card}" for card in cards()))
     for model in found:
         if model.problem:
             raise WeightsError(model.problem, remedy="Install videomatte again.", file=model.file)
 
 
-def models() -> list[Model]:
-    """Return both stages' weights, each checked against the list. Raises WeightsError when there is no list."""
-    from bridge.shipped import checked, manifest
-
-    found = []
-    for stage, entry in sorted(manifest().items(), reverse=True):
-        try:
-            checked(stage)
-            problem = ""
-        except WeightsError as error:
-            problem = error.message
-        numbers = {name: int(entry.get(name, 0)) for name in ("bytes", "parameters", "steps")}
-        found.append(Model(stage, entry["file"], sha256=entry["sha256"], problem=problem, licence=str(entry.get("licence", "")), **numbers))
-    return found
-
-
-def folder() -> Path:
-    """Return where the weights lie."""
-    from bridge.shipped import FOLDER
-
-    return FOLDER
-
-
 def cards() -> list[Path]:
     """Return the model cards beside the weights."""
-    return sorted(folder().glob("*.md"))
+    return sorted(FOLDER.glob("*.md"))
 
 
 def _row(model: Model) -> tuple[str, ...]:
