@@ -19,9 +19,9 @@ from typing import Any, BinaryIO
 
 from bridge.wire.messages import Error
 
-from . import link
+from .. import link
+from ..tasks import Kind
 from .steps import Desk, DroppedError
-from .tasks import Kind
 
 BEAT_SECONDS = 1.0
 log = logging.getLogger(__name__)

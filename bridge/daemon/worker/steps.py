@@ -22,9 +22,10 @@ from bridge.solve.scratch import Scratch
 from bridge.solve.weights import Networks, load_networks
 from bridge.wire.description import Description
 
-from . import link
-from .memory import keep_within, resident
-from .tasks import Kind, Part, Task
+from .. import link
+from ..memory import resident
+from ..tasks import Kind, Part, Task
+from .budget import keep_within
 
 JOBS_KEPT = 4  # plans in memory; one that is needed again is made again
 Say = Callable[[link.Said], None]

@@ -1,0 +1,1 @@
+"""The worker process: the one part of the daemon that knows torch."""
