@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 
@@ -27,6 +27,10 @@ class Segment:
     def outwards(self) -> tuple[int, ...]:
         """The frames in the order of a pass from the first key there is: a head is walked backwards."""
         return self.frames if self.before is not None else self.frames[::-1]
+
+    def only(self, frame: int) -> Segment:
+        """Return the segment as if it had one frame between its keys."""
+        return replace(self, frames=(frame,))
 
     @property
     def name(self) -> str:

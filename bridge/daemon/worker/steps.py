@@ -12,18 +12,23 @@ import torch
 
 from bridge import exr
 from bridge.shot.plan import Plan, planned
+from bridge.shot.profile import profile_named
 from bridge.shot.request import request_of
 from bridge.shot.segments import Segment
 from bridge.solve import events
 from bridge.solve.devices import devices
 from bridge.solve.engine import engine_for, prepare
+from bridge.solve.preview import preview
 from bridge.solve.run import Solver, begin
 from bridge.solve.scratch import Scratch
 from bridge.solve.weights import Networks, load_networks
+from bridge.version import VERSION
 from bridge.wire.description import Description
+from bridge.wire.pixels import SharedPixels
 
 from .. import link
 from ..memory import resident
+from ..pictures import put
 from ..tasks import Kind, Part, Task
 from .budget import keep_within
 
@@ -81,7 +86,7 @@ class Desk:
             case Kind.PUBLISH:
                 return (), {}
             case Kind.PREVIEW:
-                return (), {}
+                return self._preview(task, order)
 
     def _understand(self, task: Task, order: link.Order, say: Say) -> Result:
         self._open.pop(task.job, None)
@@ -110,6 +115,22 @@ class Desk:
 
         self._job(task.job, order).solver.matte(task.frames, tell=tell, between=between)
         return (), {}
+
+    def _preview(self, task: Task, order: link.Order) -> Result:
+        """Solve one frame and put it where it is wanted: into shared memory, or into a file."""
+        asked, frame = order.preview, int(order.preview["frame"])
+        plan = self._job(task.job, order).plan
+        profile = profile_named(asked["profile"])
+        plate, alpha = preview(plan, frame, profile=profile, engine=self._engine, networks=self._networks)
+        header = plate.header
+        if asked.get("into"):
+            room = SharedPixels(**{**asked["into"], "shape": tuple(asked["into"]["shape"])})
+            put(alpha, room, data=header.data_window, display=header.display_window, shared=self._shared)
+        else:
+            facts = {"kind": "preview", "profile": profile.name, "version": VERSION}
+            exr.write_matte(Path(asked["path"]), alpha, like=header, channels="rgba", depth="float", attributes=facts)
+        windows = {"data_window": header.data_window, "display_window": header.display_window}
+        return (), {"frame": frame, **{name: [w.x0, w.y0, w.x1, w.y1] for name, w in windows.items()}}
 
     def _job(self, name: str, order: link.Order) -> Open:
         """Return a job that is known here, or make it known. Raises InputError, UsageError."""
