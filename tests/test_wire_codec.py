@@ -15,7 +15,7 @@ from wire_examples import EXAMPLES, VECTORS, read_vector, said
 
 from bridge.wire import limits
 from bridge.wire.codec import PREAMBLE, Envelope, decode, encode
-from bridge.wire.errors import LocalProtocolError, ProtocolError, RemoteProtocolError, UnknownMessageError, VersionError
+from bridge.wire.errors import LocalProtocolError, RemoteProtocolError, UnknownMessageError, VersionError
 from bridge.wire.limits import Between
 from bridge.wire.messages import Done, Error, Hello, Jobs, Message, Ping, ShotFrame, ShotKey, ShotLock, ShotOpen, ShotSolve, message_types
 from bridge.wire.pixels import InlinePixels, SharedPixels
@@ -28,10 +28,7 @@ def survives(frames: list[bytes]) -> bool:
     """Return whether frames decode to a message; anything but that or the protocol error is raised."""
     try:
         envelope = decode(frames)
-    except ProtocolError as error:
-        assert isinstance(error, RemoteProtocolError)
-        assert error.request >= 0
-        assert error.message
+    except RemoteProtocolError:
         return False
     assert isinstance(envelope.message, Message)
     encode(envelope.message, request=envelope.request, parts=envelope.parts)

@@ -19,9 +19,12 @@ import zmq
 
 
 class Server:
-    """Two endpoints in a thread of their own. `heard` lists what was asked, as types."""
+    """Two endpoints in a thread of their own. `heard` lists what was asked, as types.
 
-    def __init__(self, folder: Path, *, package: str = "bridge.wire", file: Path | None = None) -> None:
+    `silent`: nothing is answered. `instead`: what is said to everything in place of an answer. `curve`: TCP with keys.
+    """
+
+    def __init__(self, folder: Path, *, package: str = "bridge.wire", file: Path | None = None, curve: bool = False) -> None:
         self.wire = {
             name: importlib.import_module(f"{package}.{name}")
             for name in ("codec", "connection", "conversation", "errors", "limits", "messages", "pixels", "values")
@@ -29,18 +32,22 @@ class Server:
         self.heard: list[str] = []
         self.names: list[str] = []
         self.silent = False
+        self.instead: list[bytes] = []
         self.jobs: dict[str, str] = {}
         self.shots: dict[str, Any] = {}
         self.keys: dict[str, bytes] = {}
         self._conversations: dict[tuple[str, bytes], Any] = {}
         self._folder, self._stop = folder, threading.Event()
         self._context = zmq.Context()
-        self._sockets = {name: self._bound(f"ipc://{folder}/{name}.sock") for name in ("control", "pixels")}
+        own, guest = (zmq.curve_keypair(), zmq.curve_keypair()) if curve else (None, None)
+        self._sockets = {
+            name: self._bound("tcp://127.0.0.1:*" if own else f"ipc://{folder}/{name}.sock", own) for name in ("control", "pixels")
+        }
+        control, pixels = (socket.getsockopt_string(zmq.LAST_ENDPOINT) for socket in self._sockets.values())
         connection = self.wire["connection"]
         self.file = file or folder / "daemon.json"
-        self.connection = connection.Connection(
-            control=f"ipc://{folder}/control.sock", pixels=f"ipc://{folder}/pixels.sock", pid=os.getpid(), started=connection.new_start()
-        )
+        keys = (own[0].decode(), guest[0].decode(), guest[1].decode()) if own and guest else ()
+        self.connection = connection.Connection(control, pixels, os.getpid(), "0.0", (1, 0), connection.new_start(), *keys)
         connection.write_connection(self.connection, path=self.file)
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
@@ -55,8 +62,10 @@ class Server:
         if tidy:
             self.file.unlink(missing_ok=True)
 
-    def _bound(self, endpoint: str) -> Any:
+    def _bound(self, endpoint: str, key: tuple[bytes, bytes] | None) -> Any:
         socket = self._context.socket(zmq.ROUTER)
+        if key:
+            socket.curve_server, (socket.curve_publickey, socket.curve_secretkey) = True, key
         socket.setsockopt(zmq.MAXMSGSIZE, 1 << 30)
         socket.bind(endpoint)
         return socket
@@ -81,6 +90,9 @@ class Server:
             request = envelope.request
             self.heard.append(m.type_name(type(envelope.message)))
             if self.silent:
+                return
+            if self.instead:
+                self._sockets[name].send_multipart([who, *self.instead])
                 return
             talk.receive(envelope.message, request=request)
             answers = list(self._answers(envelope))

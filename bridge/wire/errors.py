@@ -9,6 +9,7 @@
     │   ├── TrimapError             a trimap that cannot guide a matte
     │   ├── ColourError             a colour space that is not known
     │   ├── ForeignFileError        a file in the way that is not ours to replace
+    │   ├── ShotError               a folder that is no shot, a damaged or newer one
     │   ├── NotAllowedError         a path, key or file that this client may not use
     │   ├── UnknownShotError        a shot that is not open
     │   └── UnknownJobError         a job that the daemon does not know
@@ -106,6 +107,12 @@ class ForeignFileError(InputError):
     """A file in the way that is not ours to replace."""
 
     code = "input.foreign_file"
+
+
+class ShotError(InputError):
+    """A folder that is no shot, or a shot that is damaged or written by a newer version."""
+
+    code = "input.shot"
 
 
 class NotAllowedError(InputError):

@@ -13,6 +13,7 @@ from .connection import Connection
 from .conversation import Conversation, Footing, Role
 from .curve import Key
 from .errors import ProtocolError
+from .limits import OPEN_REQUESTS
 from .messages import Error, Hello, Message
 
 RECONNECT_MS = 50
@@ -55,7 +56,9 @@ class Line:
     @property
     def wants_to_send(self) -> bool:
         """Whether something waits that may be sent as soon as the socket takes it."""
-        return bool(self._outbox) and (self.greeted or isinstance(self._outbox[0][1], Hello))
+        if not self._outbox or len(self.conversation.open_requests) >= OPEN_REQUESTS:
+            return False
+        return self.greeted or isinstance(self._outbox[0][1], Hello)
 
     def post(self, request: int, message: Message, frames: List[Buffer]) -> None:
         """Put a message into the outbox."""

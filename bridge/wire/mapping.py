@@ -37,7 +37,10 @@ def _mapped(path: str, pairs: Tuple[Tuple[str, str], ...]) -> str:
     slash = "\\" if "\\" in target else "/"
     if WINDOWS.match(source):
         rest = rest.replace("\\", "/")
-    return target.rstrip("/\\") + (slash + rest.replace("/", slash) if rest else "") or slash
+    bare = target.rstrip("/\\")
+    if not rest:
+        return bare if bare and not bare.endswith(":") else target
+    return bare + slash + rest.replace("/", slash)
 
 
 def _rest(path: str, prefix: str) -> Optional[str]:

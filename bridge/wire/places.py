@@ -5,6 +5,7 @@ Everything private is a folder with mode 0700 that belongs to the user. Several 
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import hashlib
 import os
@@ -87,10 +88,8 @@ def private(folder: Path) -> Path:
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        if not os.path.lexists(folder):
+        with contextlib.suppress(FileExistsError):
             folder.mkdir(mode=0o700)
-        found = folder.lstat()
-    except FileExistsError:
         found = folder.lstat()
     except OSError as error:
         raise StorageError(f"The folder {folder} cannot be made: {error.strerror}.", file=str(folder)) from None
