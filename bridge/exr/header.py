@@ -62,7 +62,19 @@ def read_header(path: str | Path, *, view: str | None = None, layer: str | None 
 
 def header_of(source: oiio.ImageInput, path: Path, *, view: str | None, layer: str | None) -> Header:
     """Read the header from an open file."""
-    specs = parts(source, path)
+    return _header(parts(source, path), path, str(source.format_name()), view=view, layer=layer)
+
+
+def bare_header(data: Window, *, display: Window, pixel_aspect: float = 1.0) -> Header:
+    """Return the header of an EXR that does not exist yet, for pixels that come from no file: R, G, B on a data window, float."""
+    spec = oiio.ImageSpec(data.width, data.height, 3, oiio.FLOAT)
+    spec.x, spec.y = data.x0, data.y0
+    spec.full_x, spec.full_y, spec.full_width, spec.full_height = display.x0, display.y0, display.width, display.height
+    spec["PixelAspectRatio"] = float(pixel_aspect)
+    return _header([spec], Path(), "openexr", view=None, layer=None)
+
+
+def _header(specs: list[oiio.ImageSpec], path: Path, file_format: str, *, view: str | None, layer: str | None) -> Header:
     selection = select(specs, path, view=view, layer=layer)
     spec = specs[selection.part]
     if spec.deep:
@@ -71,7 +83,7 @@ def header_of(source: oiio.ImageInput, path: Path, *, view: str | None, layer: s
     display = Window(spec.full_x, spec.full_y, spec.full_x + spec.full_width, spec.full_y + spec.full_height)
     return Header(
         path=path,
-        file_format=str(source.format_name()),
+        file_format=file_format,
         channels=tuple(spec.channelnames),
         view=selection.view,
         layer=selection.layer,
