@@ -68,12 +68,21 @@ def read(files: Mapping[int, Path], plates: Plates, *, channel: str | None = Non
     Raises ImageError, WindowError, each naming file and frame.
     """
     for frame, path in sorted(files.items()):
-        with at(frame):
-            matte = read_matte(path, onto=plates.header(frame), channel=channel)
-        log.info("key frame %d: channel %s of %s", frame, matte.channel, path)
-        classes = classify(matte.values)
-        _remark(path, classes)
+        matte, classes = painted(path, frame, plates, channel=channel)
         yield Key(frame, path, digest_of([plates.digest_of(path, frame=frame), matte.part, matte.channel])), classes
+
+
+def painted(path: Path, frame: int, plates: Plates, *, channel: str | None = None) -> tuple[Matte, Classes]:
+    """Read what an artist painted for a frame, with its classes, H×W uint8 on the plate's data window; say what may not be meant.
+
+    Raises ImageError, WindowError, naming file and frame.
+    """
+    with at(frame):
+        matte = read_matte(path, onto=plates.header(frame), channel=channel)
+    log.info("key frame %d: channel %s of %s", frame, matte.channel, path)
+    classes = classify(matte.values)
+    _remark(path, classes)
+    return matte, classes
 
 
 def classes_of(key: Key, plates: Plates, *, channel: str | None = None) -> Classes:

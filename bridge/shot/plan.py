@@ -46,13 +46,17 @@ class Plan:
         return key_frames.classes_of(self.keys[frame], self.plates, channel=self.request.trimap_channel)
 
 
-def planned(request: Request, *, digest: Digest = file_digest) -> Plan:
-    """Check a request against what is on disk. `digest` names files by their bytes. Raises InputError, UsageError."""
+def planned(request: Request, *, digest: Digest = file_digest, keys: Mapping[int, key_frames.Key] | None = None) -> Plan:
+    """Check a request against what is on disk. Raises InputError, UsageError.
+
+    `digest` names files by their bytes. `keys`: the key frames where they are known, as in a shot folder; else the trimaps are read.
+    """
     profile = profile_named(request.profile)
     plates = Plates(request.plate, layer=request.layer, view=request.view, colorspace=request.colorspace, digest=digest)
     if plates.warning:
         log.warning("%s", plates.warning)
     files = key_frames.find(request.trimap, plates)
+    known = keys or {}
     wanted, missing = _wanted(request, plates)
     asked = _patterns(request)
     sources = [
@@ -62,18 +66,20 @@ def planned(request: Request, *, digest: Digest = file_digest) -> Plan:
         ("the holdout matte", request.holdout),
     ]
     check_patterns(asked, inputs=[(what, s) for what, s in sources if s is not None], frames=wanted)
-    keys = {key.frame: key for key, _ in key_frames.read(files, plates, channel=request.trimap_channel)}
-    segments = cut(plates.frames, keys)
+    unread = {f: path for f, path in files.items() if f not in known}
+    found = {f: known[f] for f in files if f in known}
+    found |= {key.frame: key for key, _ in key_frames.read(unread, plates, channel=request.trimap_channel)}
+    segments = cut(plates.frames, found)
     _tell_what_lacks(request, wanted)
     content = ContentKeys(
         plate=plates.digest,
-        keys={f: k.digest for f, k in keys.items()},
+        keys={f: k.digest for f, k in found.items()},
         segments=segments,
         frames=frozenset(plates.frames),
         settings=[_settings(request, profile, plates), weights_digest(), VERSION],
     )
     outputs = tuple(Output(what, pattern, _key_of(what, content, request, plates)) for what, pattern in asked)
-    return Plan(request, profile, plates, wanted, missing, keys, tuple(segments), content, outputs)
+    return Plan(request, profile, plates, wanted, missing, dict(sorted(found.items())), tuple(segments), content, outputs)
 
 
 def _wanted(request: Request, plates: Plates) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -43,7 +43,7 @@ from typing import ClassVar, Dict, Iterator, Optional, Type
 
 
 class VideoMatteError(Exception):
-    """Say what went wrong, where, and what to do about it."""
+    """Something went wrong inside videomatte; below it stand the errors that say what, where, and what to do about it."""
 
     code: ClassVar[str] = "internal"
     exit_status: ClassVar[int] = 1
