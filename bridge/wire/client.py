@@ -119,29 +119,15 @@ class Client:
         return arrived
 
     def exchange(self, message: Request[EndT], *, parts: Sequence[Buffer] = (), timeout: Optional[float] = None) -> Iterator[Envelope]:
-        """Ask and yield the answers, the end last, for at most so many seconds; None: for as long as the daemon lives.
+        """Ask now and return the answers as they come, the end last, for at most so many seconds; None: for as long as the daemon lives.
 
         Raises the error that ends the request, and DaemonUnreachableError when time is over or nobody is there.
         """
-        deadline = time.monotonic() + (timeout if timeout is not None else float("inf"))
-        request = self.send(message, parts=parts)
-        try:
-            while True:
-                envelope = self._next(request, deadline)
-                if envelope is None:
-                    raise self._session.unreachable(f"did not answer {type_name(type(message))} within {timeout:g} s")
-                if isinstance(envelope.message, Error):
-                    raise envelope.message.exception()
-                yield envelope
-                if request not in self._pending and not any(other.request == request for other in self._arrived):
-                    return
-        finally:
-            self._forget(request)
+        return self._answers(self.send(message, parts=parts), type_name(type(message)), timeout)
 
     def stream(self, message: Job[EndT], *, timeout: Optional[float] = None) -> Iterator[Union[JobAccepted, Progress, EndT]]:
-        """Ask for a job and yield its acceptance, its progress and its result. Raises what `exchange` raises."""
-        for envelope in self.exchange(message, timeout=timeout):
-            yield cast("Union[JobAccepted, Progress, EndT]", envelope.message)
+        """Ask for a job now and return its acceptance, its progress and its result as they come. Raises what `exchange` raises."""
+        return (cast("Union[JobAccepted, Progress, EndT]", envelope.message) for envelope in self.exchange(message, timeout=timeout))
 
     def call(self, message: Request[EndT], *, parts: Sequence[Buffer] = (), timeout: Optional[float] = 30.0) -> EndT:
         """Ask, wait for the end and return it. Raises what `exchange` raises."""
@@ -153,7 +139,7 @@ class Client:
         return self.call(ShotOpen(description, folder=folder)).shot
 
     def solve(self, shot: str, *, frames: Optional[str] = None) -> Iterator[Union[JobAccepted, Progress, JobResult]]:
-        """Solve a shot, or some frames of it, and yield how it goes. Leaving the loop leaves the job to the daemon."""
+        """Solve a shot, or some frames of it, and return how it goes as it goes. Leaving the loop leaves the job to the daemon."""
         return self.stream(ShotSolve(shot, frames=frames))
 
     def pixels(self, message: ShotResult, *, timeout: Optional[float] = 30.0) -> Tuple[FrameResult, Optional[memoryview]]:
@@ -171,6 +157,21 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _answers(self, request: int, name: str, timeout: Optional[float]) -> Iterator[Envelope]:
+        deadline = time.monotonic() + (timeout if timeout is not None else float("inf"))
+        try:
+            while True:
+                envelope = self._next(request, deadline)
+                if envelope is None:
+                    raise self._session.unreachable(f"did not answer {name} within {timeout:g} s")
+                if isinstance(envelope.message, Error):
+                    raise envelope.message.exception()
+                yield envelope
+                if request not in self._pending and not any(other.request == request for other in self._arrived):
+                    return
+        finally:
+            self._forget(request)
 
     def _check_owner(self) -> None:
         if self._owner != (os.getpid(), threading.get_ident()):

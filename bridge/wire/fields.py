@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import MISSING, fields, is_dataclass
 from functools import lru_cache
-from typing import Annotated, Any, Callable, Dict, Literal, Tuple, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Callable, Literal, Optional, Tuple, Union, get_args, get_origin, get_type_hints
 
 from .limits import Between
 
@@ -21,14 +21,17 @@ class MismatchError(ValueError):
 
 
 def plain(value: Any) -> Any:
-    """Return a value as maps, lists, text and numbers."""
-    if is_dataclass(value) and not isinstance(value, type):
-        names = [field.name for field in fields(value)]
-        kind = {} if "kind" in names else {"kind": getattr(value, "kind", None)}
-        record: Dict[str, Any] = {name: word for name, word in kind.items() if word is not None}
-        record.update((name, plain(getattr(value, name))) for name in names)
-        return record
-    return [plain(item) for item in value] if isinstance(value, (tuple, list)) else value
+    """Return a value as maps, lists, text and numbers; what is none of these is left for msgpack to refuse."""
+    if isinstance(value, (str, int, float, type(None))):
+        return value
+    if isinstance(value, (tuple, list)):
+        return [plain(item) for item in value]
+    if not is_dataclass(value):
+        return value
+    cls: Any = type(value)
+    kind, names = _shape(cls)
+    record = {name: plain(getattr(value, name)) for name in names}
+    return record if kind is None else {"kind": kind, **record}
 
 
 def reader(hint: Any) -> Reader:
@@ -52,6 +55,13 @@ def _reader(hint: Any) -> Reader:
     return {str: _exactly(str, "text"), bool: _exactly(bool, "true or false"), int: _bounded(Between(-(2**63), 2**64 - 1)), float: _number}[
         hint
     ]
+
+
+@lru_cache(maxsize=None)
+def _shape(cls: Any) -> Tuple[Optional[str], Tuple[str, ...]]:
+    """Return the kind of a record that is one of several, and the names of its fields."""
+    names = tuple(field.name for field in fields(cls))
+    return (None if "kind" in names else getattr(cls, "kind", None)), names
 
 
 def _exactly(kind: type, words: str) -> Reader:

@@ -14,7 +14,7 @@ from typing import Generic, Iterator, Literal, Mapping, Optional, Tuple, Type, T
 
 from .description import Description
 from .errors import VideoMatteError, error_class
-from .limits import TEXT_BYTES, Count, Frame, Limits
+from .limits import FRAME, TEXT_BYTES, Count, Frame, Limits
 from .pixels import Pixels, SharedPixels
 from .values import Box, DeviceState, FrameRun, FrameState, JobFiles, JobState, ModelState, Stage
 
@@ -73,7 +73,7 @@ class Error(Message):
     @classmethod
     def of(cls, error: VideoMatteError) -> Error:
         """Return the message for an error of the tree; texts that are too long for the wire are cut."""
-        frame = error.frame
+        frame = error.frame if error.frame is None or abs(error.frame) <= FRAME else None
         return cls(error.code, _cut(error.message), _cut(error.remedy), _cut(error.file) if error.file else None, frame)
 
     def exception(self) -> VideoMatteError:

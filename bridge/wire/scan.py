@@ -6,81 +6,72 @@ https://github.com/msgpack/msgpack/blob/master/spec.md
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import List, Optional, Tuple
+from types import MappingProxyType
+from typing import List, Mapping, Tuple
 
 from .limits import DEPTH, ELEMENTS, TEXT_BYTES
 
-
-class Token(Enum):
-    """What the first byte of a msgpack value announces."""
-
-    PLAIN = "so many bytes follow"
-    TEXT = "a length, then text"
-    LIST = "a count, then values"
-    MAP = "a count, then pairs"
+NUMBERS: Mapping[int, int] = MappingProxyType({0xCA: 4, 0xCB: 8, 0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8, 0xD0: 1, 0xD1: 2, 0xD2: 4, 0xD3: 8})
+"""First byte of a number to the bytes that follow."""
+TEXTS: Mapping[int, int] = MappingProxyType({0xD9: 1, 0xDA: 2, 0xDB: 4})
+LISTS: Mapping[int, int] = MappingProxyType({0xDC: 2, 0xDD: 4})
+MAPS: Mapping[int, int] = MappingProxyType({0xDE: 2, 0xDF: 4})
+"""First byte of a text, list or map to the bytes of the count that follows."""
 
 
-Announced = Tuple[Token, int, Optional[int]]
-"""The token; the bytes that follow (of a plain value) or that hold the count; the count where the first byte itself holds it."""
-
-
-def _announced(first: int) -> Optional[Announced]:
+def _step(first: int) -> int:
+    """Return the bytes of a value whose first byte says its length; 0 for all others."""
     if first <= 0x7F or first >= 0xE0 or first in (0xC0, 0xC2, 0xC3):
-        return Token.PLAIN, 0, None
-    if first <= 0x9F:
-        return (Token.MAP if first <= 0x8F else Token.LIST), 0, first & 0x0F
-    if first <= 0xBF:
-        return Token.TEXT, 0, first & 0x1F
-    sized = {0xCA: 4, 0xCB: 8, 0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8, 0xD0: 1, 0xD1: 2, 0xD2: 4, 0xD3: 8}
-    if first in sized:
-        return Token.PLAIN, sized[first], None
-    counted = {0xD9: (Token.TEXT, 1), 0xDA: (Token.TEXT, 2), 0xDB: (Token.TEXT, 4)}
-    counted.update({0xDC: (Token.LIST, 2), 0xDD: (Token.LIST, 4), 0xDE: (Token.MAP, 2), 0xDF: (Token.MAP, 4)})
-    return (*counted[first], None) if first in counted else None
+        return 1
+    if 0xA0 <= first <= 0xBF:
+        return 1 + (first & 0x1F)
+    return 1 + NUMBERS[first] if first in NUMBERS else 0
 
 
-TOKENS: Tuple[Optional[Announced], ...] = tuple(_announced(first) for first in range(256))
+STEPS: Tuple[int, ...] = tuple(_step(first) for first in range(256))
 
 
 def scan(header: bytes) -> None:
     """Walk over a header. Raises ValueError when it is too deep, too long, cut off, or holds a type that is not allowed."""
-    place, total = 0, 0
-    waiting: List[int] = [1]
-    while waiting:
-        if waiting[-1] == 0:
-            waiting.pop()
+    place, left, total, length = 0, 1, 0, len(header)
+    waiting: List[int] = []
+    while left or waiting:
+        if not left:
+            left = waiting.pop()
             continue
-        waiting[-1] -= 1
-        token, size, count, place = _token(header, place)
-        if token is Token.PLAIN:
-            place += size
-        elif token is Token.TEXT:
-            if count > TEXT_BYTES:
-                raise ValueError(f"a text of {count} bytes; {TEXT_BYTES} are allowed")
-            place += count
-        else:
-            count *= 2 if token is Token.MAP else 1
+        left -= 1
+        if place >= length:
+            raise ValueError("cut off")
+        step = STEPS[header[place]]
+        if step:
+            place += step
+            continue
+        place, count = _opened(header, place)
+        if count:
             total += count
-            if total > ELEMENTS or count > len(header) - place:
-                raise ValueError(f"{count} values announced; {ELEMENTS} are allowed in all, and {len(header) - place} bytes are left")
-            if len(waiting) > DEPTH:
+            if total > ELEMENTS or count > length - place:
+                raise ValueError(f"{count} values announced; {ELEMENTS} are allowed in all, and {length - place} bytes are left")
+            if len(waiting) >= DEPTH:
                 raise ValueError(f"nested more than {DEPTH} deep")
-            waiting.append(count)
-    if place != len(header):
-        raise ValueError(f"{len(header)} bytes came, {place} make sense")
+            waiting.append(left)
+            left = count
+    if place != length:
+        raise ValueError(f"{length} bytes came, {place} make sense")
 
 
-def _token(header: bytes, place: int) -> Tuple[Token, int, int, int]:
-    """Return the token at a place, the bytes of a plain value, its count, and the place after all this."""
-    announced = TOKENS[header[place]] if place < len(header) else None
-    if announced is None:
-        raise ValueError("cut off" if place >= len(header) else f"type 0x{header[place]:02x} is not allowed")
-    token, size, count = announced
+def _opened(header: bytes, place: int) -> Tuple[int, int]:
+    """Return where a long text ends, or where a list or map begins, and how many values it holds."""
+    first = header[place]
     place += 1
-    if token is Token.PLAIN:
-        return token, size, 0, place
-    if count is None:
-        count = int.from_bytes(header[place : place + size], "big")
-        place += size
-    return token, 0, count, place
+    if 0x80 <= first <= 0x9F:
+        return place, (first & 0x0F) * (2 if first <= 0x8F else 1)
+    size = TEXTS.get(first) or LISTS.get(first) or MAPS.get(first)
+    if size is None:
+        raise ValueError(f"type 0x{first:02x} is not allowed")
+    count = int.from_bytes(header[place : place + size], "big")
+    place += size
+    if first not in TEXTS:
+        return place, count * (2 if first in MAPS else 1)
+    if count > TEXT_BYTES:
+        raise ValueError(f"a text of {count} bytes; {TEXT_BYTES} are allowed")
+    return place + count, 0

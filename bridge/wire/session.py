@@ -182,9 +182,12 @@ class Session:
             self._context = zmq.Context()
         connection = self._connection
         assert connection is not None
-        line = Line(self._context, endpoint, most_bytes=HEADER_BYTES if which == "control" else PART_BYTES)
-        self._lines[which] = line
-        line.connect(connection, _own_key(connection))
+        key = _own_key(connection)
+        try:
+            line = self._lines[which] = Line(self._context, endpoint, most_bytes=HEADER_BYTES if which == "control" else PART_BYTES)
+            line.connect(connection, key)
+        except zmq.ZMQError as error:
+            raise DaemonUnreachableError(f"The daemon's endpoint {endpoint!r} cannot be used: {error.strerror}.", remedy=START) from None
         hello = Hello(client=self._name, path_map=self._path_map if session is None else (), session=session)
         request = next(self._numbers)
         line.post(request, hello, encode(hello, request=request))
