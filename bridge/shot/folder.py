@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from bridge.exr.landing import storage_error
 from bridge.imaging.spaces import known, named
+from bridge.imaging.trimap import classify
 from bridge.sequence import Sequence, format_range, parse_range
 from bridge.window import Window
 from bridge.wire.description import Description
@@ -32,7 +33,7 @@ from .digests import Digests
 from .hold import Hold
 from .manifest import KeyEntry, Manifest, Place
 from .places import found, noted
-from .plates import Plates
+from .plates import Plates, at
 from .profile import profile_named
 
 LOCK = "shot.lock"
@@ -40,7 +41,10 @@ PATIENCE = 10.0  # seconds to wait for another edit
 HERE = "shot"  # what a description says of a foreground that lies in the shot folder
 KEYS, PLATE, TRIMAP = "keys/key.####.exr", "plate/plate.####.exr", "trimap/trimap.####.exr"
 KEY_CHANNEL = "A"
-OWN = {"shot.json", LOCK, "solve.claim", "digests.json", "failures.json", "keys", "plate", "trimap", "alpha", "foreground", "preview"}
+OWN = {
+    *("shot.json", LOCK, "solve.claim", "digests.json", "failures.json"),
+    *("keys", "plate", "garbage", "holdout", "trimap", "alpha", "foreground", "preview"),
+}
 NAMES_COLOUR = ("plate", "layer", "view", "colorspace")
 
 
@@ -161,6 +165,11 @@ class Shot:
         if description.trimap:
             self.set_keys(description.trimap, channel=description.trimap_channel)
 
+    def update_place(self, *, plate: str | None = None, garbage: str | None = None, holdout: str | None = None) -> None:
+        """Say where some kinds of files are, and nothing else. Raises what `update` raises."""
+        now = self.description
+        self.update(replace(now, plate=plate or now.plate, garbage=garbage or now.garbage, holdout=holdout or now.holdout))
+
     def map_paths(self, pairs: tuple[tuple[str, str], ...]) -> None:
         """Set the mapping rules: paths below the first of a pair are looked for below the second. Raises StorageError."""
         with self.editing() as draft:
@@ -248,7 +257,8 @@ class Shot:
         """
         plates = self.plates()
         self._check_frames([frame], plates)
-        classes = painting.classes_of_pixels(values, onto=plates.header(frame), window=window)
+        with at(frame):
+            classes = classify(painting.on_plate(values, onto=plates.header(frame), window=window))
         with self.editing() as draft:
             digest = painting.land(self.key_path(frame), classes, onto=plates.header(frame))
             before = draft.manifest.keys.get(frame)

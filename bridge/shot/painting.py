@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from bridge import exr
 from bridge.imaging.canvas import fit, place
-from bridge.imaging.trimap import classify, to_values
+from bridge.imaging.trimap import to_values
 from bridge.window import Window
 from bridge.wire.errors import WindowError
 
 from .content import file_digest
 from .keys import Classes
+from .plates import Floats
 
 
 def land(path: Path, classes: Classes, *, onto: exr.Header) -> str:
@@ -26,13 +27,13 @@ def land(path: Path, classes: Classes, *, onto: exr.Header) -> str:
     return file_digest(path)
 
 
-def classes_of_pixels(values: NDArray[np.floating], *, onto: exr.Header, window: Window | None) -> Classes:
-    """Return the classes on a plate's data window, H×W uint8; background where there are no pixels.
+def on_plate(values: NDArray[np.floating], *, onto: exr.Header, window: Window | None = None) -> Floats:
+    """Return pixels of a host on a plate's data window, H×W float32; 0 where there are none.
 
-    values: H×W float, 0 background to 1 foreground; window: where they lie, or None to go by their size. Raises WindowError.
+    values: H×W float; window: where they lie in display coordinates, or None to go by their size. Raises WindowError.
     """
     if values.ndim != 2:
-        raise WindowError(f"A trimap has rows and columns, not {values.ndim} dimensions.", remedy="Give one channel.")
+        raise WindowError(f"A matte has rows and columns, not {values.ndim} dimensions.", remedy="Give one channel.")
     height, width = values.shape
     own = window or Window(0, 0, width, height)
     if window is None:
@@ -42,7 +43,7 @@ def classes_of_pixels(values: NDArray[np.floating], *, onto: exr.Header, window:
             own_display=own,
             plate_data=onto.data_window,
             plate_display=onto.display_window,
-            name="The painted trimap",
+            name="What was painted",
             windowed=False,
         )
-    return classify(place(np.asarray(values, np.float32), of=own, into=onto.data_window))
+    return np.asarray(place(np.asarray(values, np.float32), of=own, into=onto.data_window), np.float32)

@@ -153,7 +153,7 @@ class Work:
     def publish(self) -> Path | None:
         """Make what was solved the shot's newest version and return its folder; None when nothing changed. Raises StorageError."""
         self._keep_locked()
-        failures.clear(self.shot.folder, [f for f in self.plan.wanted if f in self.todo])
+        failures.clear(self.shot.folder, [f for f in failures.read(self.shot.folder) if _is_solved(self.plan, f)])
         published = versions.publish(self.shot.folder)
         self.shot.digests.save()
         return published
@@ -175,6 +175,13 @@ class Work:
             for frame in self.shot.locked:
                 if before.path(frame).exists() and output.files.path(frame).exists():
                     versions.link(before.path(frame), output.files.path(frame))
+
+
+def _is_solved(plan: Plan, frame: int) -> bool:
+    try:
+        return all(output.state(frame) is State.CURRENT for output in results_of(plan))
+    except (ImageError, KeyError):
+        return False
 
 
 def content_of(plan: Plan, frame: int) -> str:
