@@ -20,7 +20,7 @@ from . import link, schedule
 from .pool import Hired, Pool, how_it_ended
 from .queue import Queue, Record
 from .sessions import Peer
-from .shots import Shot
+from .shots import Opened
 
 log = logging.getLogger(__name__)
 RETRY_SECONDS = 2.0
@@ -72,7 +72,7 @@ class Jobs:
             self._do(self._schedule.warmed())
         return len(self._jobs)
 
-    def solve(self, shot: Shot, frames: str | None, *, peer: Peer, request: int) -> None:
+    def solve(self, shot: Opened, frames: str | None, *, peer: Peer, request: int) -> None:
         """Take in a solve and follow it. Raises LimitError, StorageError."""
         if sum(job.preview is None for job in self._jobs.values()) >= self._most:
             raise LimitError(f"{self._most} jobs are waiting.", remedy="Wait for some to end, or cancel some: videomatte jobs")
@@ -84,7 +84,7 @@ class Jobs:
         self._take_in(job)
 
     def preview(
-        self, shot: Shot, *, order: Mapping[str, Any], answer: Callable[[Mapping[str, Any], Peer, int], None], peer: Peer, request: int
+        self, shot: Opened, *, order: Mapping[str, Any], answer: Callable[[Mapping[str, Any], Peer, int], None], peer: Peer, request: int
     ) -> None:
         """Take in a preview and follow it; `answer` makes the reply from what the worker tells."""
         record = Record(new_id(), shot.id, shot.description, folder=shot.folder, created=time.time())
@@ -286,10 +286,10 @@ class Jobs:
         job = self._job_of(said.number)
         self._tasks.pop(said.number, None)
         if job is not None:
-            version = said.result.get("version", job.record.version)
             notes = tuple(n for n in said.notes if n not in job.record.notes)
-            if notes or version != job.record.version:
-                self._keep(job, notes=(*job.record.notes, *notes), version=version)
+            published = {name: said.result[name] for name in ("version", "files") if name in said.result}
+            if notes or published:
+                self._keep(job, notes=(*job.record.notes, *notes), **published)
             if job.answer is not None and said.result:
                 for peer, request in job.followers:
                     job.answer(said.result, peer, request)

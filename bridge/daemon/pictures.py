@@ -66,7 +66,8 @@ def _array(file: SharedFile, pixels: SharedPixels) -> NDArray[Any]:
 
 
 def _as_floats(array: NDArray[Any], rows: str) -> NDArray[Any]:
-    turned = array[::-1] if rows == "up" else array
+    turned: NDArray[Any] = array[::-1] if rows == "up" else array
     if np.issubdtype(array.dtype, np.integer):
-        return np.divide(turned, np.iinfo(array.dtype).max, dtype=np.float32)
+        scaled: NDArray[np.float32] = turned.astype(np.float32) / np.float32(np.iinfo(array.dtype).max)
+        return scaled
     return np.array(turned, order="C")

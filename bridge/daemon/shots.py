@@ -7,20 +7,26 @@ import json
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge.failures import explained
+from bridge.sequence import parse_range
+from bridge.shot.folder import Shot
 from bridge.shot.plan import planned
 from bridge.shot.request import request_of
+from bridge.shot.states import standing
 from bridge.wire import messages as wire
 from bridge.wire.description import Description
-from bridge.wire.errors import UnknownShotError
+from bridge.wire.errors import UnknownShotError, UsageError
 from bridge.wire.mapping import PathMap
+from bridge.wire.pixels import FilePixels, InlinePixels, SharedPixels
 
+from . import given, results
 from .configuration import Configuration
-from .guard import Guard
+from .guard import PATHS, Guard
+from .pictures import taken
 from .post import Clerks
 from .sessions import Peer
 
@@ -28,15 +34,22 @@ if TYPE_CHECKING:
     from .jobs import Jobs
 
 MOST = 1024  # shots that are remembered; one more forgets the one that was not spoken of for longest
+Parts = tuple[memoryview, ...]
 
 
 @dataclass(frozen=True)
-class Shot:
+class Opened:
     """A shot somebody opened: a folder, or loose, named by what its results are."""
 
     id: str
     description: Description
     folder: str | None = None
+
+    def on_disk(self) -> Shot:
+        """Return the shot folder. Raises UsageError for a loose shot, ShotError."""
+        if self.folder is None:
+            raise UsageError("This shot has no folder.", remedy="Open it with a folder, NAME.vmatte, which keeps keys, locks and versions.")
+        return Shot.open(self.folder)
 
 
 class Shots:
@@ -44,7 +57,7 @@ class Shots:
 
     def __init__(self, jobs: Jobs, *, clerks: Clerks, configuration: Configuration) -> None:
         self._jobs, self._clerks, self._configuration = jobs, clerks, configuration
-        self._shots: OrderedDict[str, Shot] = OrderedDict()
+        self._shots: OrderedDict[str, Opened] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._shots)
@@ -53,41 +66,141 @@ class Shots:
         """Return what answers each message about a shot."""
         return {
             wire.ShotOpen: self._open,
+            wire.ShotKey: self._key,
+            wire.ShotFrame: self._frame,
             wire.ShotSolve: self._solve,
+            wire.ShotPreview: self._preview,
+            wire.ShotStatus: self._status,
+            wire.ShotLock: self._lock,
+            wire.ShotResult: self._result,
             wire.ShotClose: self._close,
         }
 
-    def guard(self, peer: Peer) -> Guard:
-        """Return what a client may name."""
-        session = peer.session
-        folders = None if not peer.door.secure else tuple(Path(os.path.realpath(f)) for f in self._configuration.folders)
-        return Guard(session.path_map if session else PathMap(), folders)
-
-    def _open(self, peer: Peer, request: int, asked: wire.ShotOpen, _: object) -> None:
-        guard = self.guard(peer)
+    def _open(self, peer: Peer, request: int, asked: wire.ShotOpen, _: Parts) -> None:
+        guard = self._guard(peer)
         folder = guard.path(asked.folder) if asked.folder else None
         description = guard.description(asked.description)
 
-        def work() -> Shot:
+        def work() -> Opened:
             guard.files(description)
             if folder is None:
                 planned(request_of(description))
-            return Shot(shot_id(description, folder), description, folder)
+                return Opened(shot_id(description, None), description)
+            shot = Shot.ready(folder, replace(description, device="auto", frames=description.frames))
+            guard.files(shot.description)
+            return Opened(shot_id(description, folder), description, str(shot.folder))
 
-        def then(shot: Shot) -> None:
+        def then(shot: Opened) -> None:
             self._remember(shot)
-            seen = peer.session.path_map.to_client(shot.folder) if shot.folder and peer.session else shot.folder
-            peer.say(wire.ShotOpened(shot.id, seen), request=request)
+            peer.say(wire.ShotOpened(shot.id, _seen(peer, shot.folder)), request=request)
 
         self._ask(shot_id(description, folder), work, then, peer, request)
 
-    def _solve(self, peer: Peer, request: int, asked: wire.ShotSolve, _: object) -> None:
+    def _key(self, peer: Peer, request: int, asked: wire.ShotKey, parts: Parts) -> None:
+        shot, guard = self._shot(asked.shot), self._guard(peer)
+
+        def work() -> None:
+            pixels, frame = asked.pixels, asked.frame
+            if asked.action == "remove":
+                shot.on_disk().remove_key(frame)
+            elif isinstance(pixels, FilePixels):
+                shot.on_disk().set_key(frame, guard.path(pixels.path), channel=asked.channel or pixels.channel)
+            elif pixels is not None:
+                found = self._taken(pixels, parts, peer)
+                shot.on_disk().set_key_pixels(frame, given.one_channel(found, asked.channel))
+            else:
+                raise UsageError("A key is set from pixels, and none came.", remedy="Give a file, or pixels.", frame=frame)
+
+        self._done(shot, work, peer, request)
+
+    def _frame(self, peer: Peer, request: int, asked: wire.ShotFrame, parts: Parts) -> None:
+        shot, pixels = self._shot(asked.shot), asked.pixels
+        if isinstance(pixels, FilePixels):
+            raise UsageError("Frames in files need not be given: open the shot with their pattern.", frame=asked.frame)
+        self._done(shot, lambda: given.write_frame(shot.on_disk(), asked, self._taken(pixels, parts, peer)), peer, request)
+
+    def _solve(self, peer: Peer, request: int, asked: wire.ShotSolve, _: Parts) -> None:
         shot = self._shot(asked.shot)
         self._ask(shot.id, lambda: None, lambda _: self._jobs.solve(shot, asked.frames, peer=peer, request=request), peer, request)
 
-    def _close(self, peer: Peer, request: int, asked: wire.ShotClose, _: object) -> None:
+    def _preview(self, peer: Peer, request: int, asked: wire.ShotPreview, _: Parts) -> None:
+        shot = self._shot(asked.shot)
+        if asked.how == "shared" and asked.into is None:
+            raise UsageError("A preview into shared memory needs to know where.", frame=asked.frame)
+        home = Path(shot.folder) / "preview" if shot.folder else self._configuration.cache / "preview" / shot.id
+        path = home / f"preview.{asked.frame:04d}.exr"
+        into = asdict(asked.into) if asked.how == "shared" and asked.into else None
+        order = {"frame": asked.frame, "profile": asked.profile, "into": into, "path": str(path)}
+
+        def answer(found: Mapping[str, Any], peer: Peer, request: int) -> None:
+            boxes = {name: tuple(found[name]) for name in ("data_window", "display_window")}
+            made = wire.FrameResult(asked.frame, "unsolved", asked.into, **boxes) if into else None
+            if made is not None:
+                return peer.say(made, request=request)
+            where = results.Where(path, "matte", "unsolved")
+            self._ask(shot.id, lambda: results.read(where, asked, shared=None), self._sent(peer, request), peer, request)
+
+        def then(_: None) -> None:
+            self._jobs.preview(shot, order=order, answer=answer, peer=peer, request=request)
+
+        self._ask(shot.id, lambda: home.mkdir(parents=True, exist_ok=True), then, peer, request)
+
+    def _status(self, peer: Peer, request: int, asked: wire.ShotStatus, _: Parts) -> None:
+        shot = self._shot(asked.shot)
+        frames = parse_range(asked.frames) if asked.frames else None
+
+        def work() -> wire.ShotState:
+            return results.state_of(shot.description, frames) if shot.folder is None else standing(shot.on_disk(), frames=frames).message()
+
+        def then(state: wire.ShotState) -> None:
+            told = replace(state, version=_seen(peer, state.version), jobs=self._jobs.of(shot.id))
+            peer.say(replace(told, description=_mapped(peer, state.description)), request=request)
+
+        self._ask(shot.id, work, then, peer, request)
+
+    def _lock(self, peer: Peer, request: int, asked: wire.ShotLock, _: Parts) -> None:
+        shot, frames = self._shot(asked.shot), parse_range(asked.frames)
+
+        def work() -> None:
+            found = shot.on_disk()
+            (found.lock if asked.locked else found.unlock)(frames)
+
+        self._done(shot, work, peer, request)
+
+    def _result(self, peer: Peer, request: int, asked: wire.ShotResult, _: Parts) -> None:
+        shot = self._shot(asked.shot)
+        shared = None if peer.door.secure else self._configuration.shared
+
+        def work() -> results.Found:
+            where = results.of_loose(shot.description, asked) if shot.folder is None else results.of_folder(shot.on_disk(), asked)
+            return results.read(where, asked, shared=shared)
+
+        self._ask(shot.id, work, self._sent(peer, request), peer, request)
+
+    def _close(self, peer: Peer, request: int, asked: wire.ShotClose, _: Parts) -> None:
         self._shots.pop(self._shot(asked.shot).id)
         peer.say(wire.Done(), request=request)
+
+    def _guard(self, peer: Peer) -> Guard:
+        """Return what a client may name."""
+        folders = None if not peer.door.secure else tuple(Path(os.path.realpath(f)) for f in self._configuration.folders)
+        return Guard(peer.session.path_map if peer.session else PathMap(), folders)
+
+    def _taken(self, pixels: InlinePixels | SharedPixels, parts: Parts, peer: Peer) -> Any:
+        shared = None if peer.door.secure else self._configuration.shared
+        return taken(pixels, parts, shared=shared, most=self._configuration.pixels)
+
+    def _sent(self, peer: Peer, request: int) -> Callable[[results.Found], None]:
+        def send(found: results.Found) -> None:
+            pixels = found.result.pixels
+            if isinstance(pixels, FilePixels):
+                pixels = replace(pixels, path=_seen(peer, pixels.path) or pixels.path)
+            peer.say(replace(found.result, pixels=pixels), request=request, parts=found.parts)
+
+        return send
+
+    def _done(self, shot: Opened, work: Callable[[], None], peer: Peer, request: int) -> None:
+        self._ask(shot.id, work, lambda _: peer.say(wire.Done(), request=request), peer, request)
 
     def _ask(self, strand: str, work: Callable[[], Any], then: Callable[[Any], None], peer: Peer, request: int) -> None:
         """Have a clerk do the work and go on with what it finds; an error of either ends the request."""
@@ -103,14 +216,14 @@ class Shots:
 
         self._clerks.ask(strand, work, then=carried_on, otherwise=failed)
 
-    def _shot(self, name: str) -> Shot:
+    def _shot(self, name: str) -> Opened:
         """Return an open shot. Raises UnknownShotError."""
         if name not in self._shots:
             raise UnknownShotError(f"The shot {name} is not open.", remedy="Open it first; the daemon may have been started anew.")
         self._shots.move_to_end(name)
         return self._shots[name]
 
-    def _remember(self, shot: Shot) -> None:
+    def _remember(self, shot: Opened) -> None:
         self._shots[shot.id] = shot
         while len(self._shots) > MOST:
             self._shots.popitem(last=False)
@@ -120,3 +233,13 @@ def shot_id(description: Description, folder: str | None) -> str:
     """Return the name of a shot: the same for the same folder, or for a loose shot for the same description."""
     named = os.path.realpath(folder) if folder else json.dumps(asdict(description), sort_keys=True)
     return hashlib.blake2b(named.encode(), digest_size=8).hexdigest()
+
+
+def _seen(peer: Peer, path: str | None) -> str | None:
+    """Return a path as the client sees it."""
+    return peer.session.path_map.to_client(path) if path and peer.session else path
+
+
+def _mapped(peer: Peer, description: Description) -> Description:
+    named: dict[str, Any] = {name: _seen(peer, getattr(description, name)) for name in PATHS}
+    return replace(description, **named)

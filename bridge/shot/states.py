@@ -65,7 +65,7 @@ class Standing:
 
     def runs(self) -> tuple[FrameRun, ...]:
         """Return neighbouring frames that stand alike, as runs."""
-        return tuple(_runs([(f, s.value, self.flags(f)) for f, s in sorted(self.states.items())]))
+        return tuple(runs([(f, s.value, self.flags(f)) for f, s in sorted(self.states.items())]))
 
     def message(self) -> ShotState:
         """Return it as the wire says it."""
@@ -169,7 +169,7 @@ def _advised(sure: Mapping[int, float], now: Manifest, present: frozenset[int]) 
     return tuple(advice(doubted, frozenset(now.keys) & present, allowed=present - now.locked))
 
 
-def _runs(frames: Listed[tuple[int, str, tuple[FrameFlag, ...]]]) -> Iterator[FrameRun]:
+def runs(frames: Listed[tuple[int, str, tuple[FrameFlag, ...]]]) -> Iterator[FrameRun]:
     """Yield runs of frames that stand alike and lie evenly apart."""
     first = 0
     while first < len(frames):
