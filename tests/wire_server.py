@@ -113,7 +113,7 @@ class Server:
             self.names.append(asked.client)
             shared = self._folder / "shared"
             shared.mkdir(mode=0o700, exist_ok=True)
-            endpoint, limits = self.connection.pixels, self.wire["limits"].Limits()
+            endpoint, limits = "tcp://0.0.0.0:9", self.wire["limits"].Limits()
             yield m.Welcome(m.PROTOCOL, "0.0", "s1", limits, ("inline",), endpoint, str(shared)), []
         elif kind == "Ping":
             yield m.Pong(), []

@@ -39,7 +39,10 @@ class Job(Request[EndT]):
 
 @dataclass(frozen=True)
 class Welcome(Message):
-    """The daemon's answer to hello. `session` joins the pixel endpoint to this session; no `shared_folder`, no shared memory."""
+    """The daemon's answer to hello. `session` joins the pixel endpoint to this session; no `shared_folder`, no shared memory.
+
+    `pixel_endpoint` is as the daemon calls it; a client that has a connection file believes that.
+    """
 
     protocol: Tuple[Count, Count]
     daemon_version: str

@@ -86,8 +86,8 @@ class Session:
 
     def post(self, request: int, message: Message, frames: List[Buffer], *, on_pixels: bool) -> bool:
         """Put a request on its line; return whether there is a line to put it on."""
-        if on_pixels and self.welcome is not None and "pixels" not in self._lines:
-            self._open("pixels", self.welcome.pixel_endpoint or "", session=self.welcome.session)
+        if on_pixels and self.welcome is not None and self._connection is not None and "pixels" not in self._lines:
+            self._open("pixels", self._connection.pixels, session=self.welcome.session)
         line = self._lines.get("pixels" if on_pixels else "control")
         if line is None:
             return False
