@@ -369,8 +369,10 @@ def _read(descriptor: int) -> bytes:
 
 def test_the_page_about_the_command_line_names_every_option_status_and_code() -> None:
     page = (Path(__file__).resolve().parents[1] / "docs" / "command-line.md").read_text(encoding="utf-8")
-    for command in ("solve", "trimap", "demo", "models", "doctor", "bench"):
-        shown = subprocess.run([sys.executable, "-m", "bridge.cli", command, "--help"], capture_output=True, text=True, timeout=60).stdout
+    verbs = [f"shot {verb}" for verb in ("status", "keys", "lock", "unlock", "prune")]
+    for command in ("solve", *verbs, "trimap", "demo", "models", "doctor", "bench"):
+        typed = [sys.executable, "-m", "bridge.cli", *command.split(), "--help"]
+        shown = subprocess.run(typed, capture_output=True, text=True, timeout=60).stdout
         options = set(re.findall(r"--[a-z][a-z-]+", shown)) - {"--help"}
         assert [o for o in options if o not in page] == []
     tree = [getattr(errors, name) for name in dir(errors) if name.endswith("Error")]

@@ -4,35 +4,53 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 from bridge.sequence import Sequence, parse_range
 from bridge.shot.request import base, output
 from bridge.version import VERSION
 from bridge.wire.errors import UsageError, VideoMatteError
 
-__all__ = ["Parser", "base", "device", "frames", "joined", "output", "parse", "pixels", "sequence"]
+__all__ = ["Parser", "Said", "base", "device", "frames", "joined", "output", "parse", "pixels", "sequence"]
 
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 _NEGATIVE_RANGE = re.compile(r"-\d[\d,x-]*")
 
 
 class Parser(argparse.ArgumentParser):
-    """An argparse parser that raises UsageError instead of ending the process."""
+    """An argparse parser that raises UsageError instead of ending the process. `needs` names what must be typed and was not."""
+
+    needs: Callable[[argparse.Namespace], list[str]] | None = None
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Read what was typed; what is left over is returned. Raises UsageError."""
+        found, left = super().parse_known_args(args, namespace)
+        if self.needs is not None and (lacking := self.needs(found)):
+            self.error(f"the following arguments are required: {', '.join(lacking)}")
+        return found, left
 
     def error(self, message: str) -> NoReturn:
         quotes = " Put patterns in quotes, so that the shell leaves them alone." if message.startswith("unrecognized") else ""
         raise UsageError(f"{message[:1].upper()}{message[1:]}.", remedy=f"`{self.prog} --help` shows what there is.{quotes}")
 
 
+class Said(argparse.Action):
+    """Keep a value, and that it was typed: `said` holds the names of such options."""
+
+    def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, option_string: str | None = None) -> None:
+        setattr(namespace, self.dest, values)
+        namespace.said = {*getattr(namespace, "said", ()), self.dest}
+
+
 def parse(typed: list[str]) -> argparse.Namespace:
     """Read a command line; the result's `run` does it. Raises UsageError; SystemExit after --help and --version."""
-    from . import bench, demo, doctor, models, solve, trimap
+    from . import bench, demo, doctor, models, shot, solve, trimap
 
     parser = Parser(prog="videomatte", description="Soft, steady mattes from a trimap painted on one or a few frames.", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"videomatte {VERSION}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
-    for command in (solve, trimap, demo, models, doctor, bench):
+    for command in (solve, shot, trimap, demo, models, doctor, bench):
         command.add_to(commands)
     return parser.parse_args(joined(typed))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bridge.sequence import format_range
 from bridge.wire.description import Description
+from bridge.wire.errors import UsageError
 
 from . import arguments as read
 from .console import Console
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from .progress import Progress
 
+HERE = "shot"  # what --foreground without a pattern means: in the shot folder
 RESUME = "The same command goes on where it stopped."
 
 
@@ -26,31 +28,54 @@ def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
     """Add the subcommand and what may be typed after it."""
     parser = commands.add_parser("solve", help="solve the mattes of a shot", description=__doc__, allow_abbrev=False)
     parser.set_defaults(run=run)
-    parser.add_argument("plate", metavar="PLATE", help="the plate: plate.####.exr, plate.%%04d.exr or one file")
-    parser.add_argument("--trimap", metavar="KEYS", required=True, help="painted trimaps; every frame that exists is a key frame")
-    parser.add_argument("--out", metavar="OUT", required=True, help="the mattes: a pattern, or a folder")
+    add_arguments(parser)
+
+
+def add_arguments(parser: read.Parser) -> None:
+    """Add what describes a solve, here or by the daemon."""
+    parser.needs = lacking
+    parser.add_argument("plate", metavar="PLATE", nargs="?", help="the plate: plate.####.exr, plate.%%04d.exr or one file")
+    parser.add_argument("--trimap", metavar="KEYS", help="painted trimaps; every frame that exists is a key frame")
+    parser.add_argument("--out", metavar="OUT", help="the mattes: a pattern, or a folder")
+    parser.add_argument("--shot", metavar="DIR", help="a shot folder, such as sh010.vmatte, in place of --out; made if it is not there")
+    parser.add_argument("--replace-keys", action="store_true", help="with --shot: remove its keys that --trimap does not hold")
     parser.add_argument("--frames", type=read.frames, metavar="1001-1100", help="what is written; all of the plate when left out")
-    for name, what in (
-        ("trimap-out", "write the propagated trimaps: 0, 0.5 and 1"),
-        ("foreground", "write the foreground's colour: unpremultiplied scene-linear RGB"),
-        ("garbage", "what is white here is background"),
-        ("holdout", "what is white here is foreground"),
-    ):
-        parser.add_argument(f"--{name}", metavar="PATTERN", help=what)
+    parser.add_argument("--trimap-out", metavar="PATTERN", help="write the propagated trimaps: 0, 0.5 and 1")
+    foreground = "write the foreground's colour: unpremultiplied scene-linear RGB; no PATTERN with --shot"
+    parser.add_argument("--foreground", metavar="PATTERN", nargs="?", const=HERE, help=foreground)
+    parser.add_argument("--garbage", metavar="PATTERN", help="what is white here is background")
+    parser.add_argument("--holdout", metavar="PATTERN", help="what is white here is foreground")
     parser.add_argument("--layer", metavar="NAME", help="the layer of the plate")
     parser.add_argument("--view", metavar="NAME", help="the view of the plate")
     parser.add_argument("--trimap-channel", metavar="NAME", help="the trimap's channel; A if it varies, else the first colour channel")
     parser.add_argument("--device", type=read.device, default="auto", metavar="auto|cpu|cuda[:N]", help="what computes")
-    parser.add_argument("--profile", choices=("final", "draft"), default="final", help="draft is faster and softer")
-    parser.add_argument("--colorspace", default="auto", metavar="auto|NAME", help="the colour space of the plate")
-    parser.add_argument("--channels", choices=("rgba", "a", "y"), default="rgba", help="the channels of the mattes")
-    parser.add_argument("--depth", choices=("float", "half"), default="float", help="the depth of the mattes")
+    for name, default, choices, what in (
+        ("profile", "final", ("final", "draft"), "draft is faster and softer"),
+        ("colorspace", "auto", None, "the colour space of the plate"),
+        ("channels", "rgba", ("rgba", "a", "y"), "the channels of the mattes"),
+        ("depth", "float", ("float", "half"), "the depth of the mattes"),
+    ):
+        metavar = None if choices else "auto|NAME"
+        parser.add_argument(f"--{name}", action=read.Said, default=default, choices=choices, metavar=metavar, help=what)
     parser.add_argument("--overwrite", action="store_true", help="solve every frame again and replace files that are in the way")
     parser.add_argument("--json", action="store_true", help="say everything as one JSON object a line")
 
 
+def lacking(typed: argparse.Namespace) -> list[str]:
+    """Return what must be typed and was not."""
+    if typed.shot is not None:
+        return ["--trimap"] if typed.replace_keys and typed.trimap is None else []
+    wanted = {"PLATE": typed.plate, "--trimap": typed.trimap, "--out": typed.out}
+    return [name for name, text in wanted.items() if text is None]
+
+
 def run(typed: argparse.Namespace, console: Console, stop: Stop) -> None:
     """Solve what was typed. Raises VideoMatteError."""
+    if typed.shot is not None:
+        from .shotsolve import solve_shot_folder
+
+        solve_shot_folder(typed, console, stop)
+        return
     request = requested(typed)
     summary = solved(request, console=console, stop=stop)
     finish(summary, request, console)
@@ -64,9 +89,12 @@ def requested(typed: argparse.Namespace) -> Request:
 
 
 def described(typed: argparse.Namespace) -> Description:
-    """Return what was typed as a description."""
+    """Return what was typed as a description. Raises UsageError."""
     from dataclasses import fields
 
+    if typed.shot is None and (typed.foreground == HERE or typed.replace_keys):
+        option, needs = ("--foreground", "a PATTERN") if typed.foreground == HERE else ("--replace-keys", "a shot folder")
+        raise UsageError(f"{option} needs {needs} without --shot.", remedy="`videomatte solve --help` shows what there is.")
     words = {f.name: getattr(typed, f.name) for f in fields(Description)}
     return Description(**{**words, "frames": None if typed.frames is None else format_range(typed.frames)})
 
@@ -115,10 +143,14 @@ class Teller:
 def finish(summary: Summary, request: Request, console: Console) -> None:
     """Say what a solve came to and where its files are."""
     written = {"matte": request.out, "trimap": request.trimap_out, "foreground": request.foreground}
-    files = {what: str(pattern) for what, pattern in written.items() if pattern is not None}
+    tell_end(summary, {what: str(pattern) for what, pattern in written.items() if pattern is not None}, console)
+
+
+def tell_end(summary: Summary, files: dict[str, str], console: Console, **more: object) -> None:
+    """Say what a solve came to and where its files are; `more` is told to programs."""
     rate = len(summary.solved) / summary.seconds if summary.seconds > 0 else 0.0
     facts = {**vars(summary), "warnings": console.warned, "frames_per_second": round(rate, 3), "files": files}
-    console.event("done", **facts)
+    console.event("done", **facts, **more)
     if summary.solved:
         kept = f", {counted(len(summary.kept))} kept" if summary.kept else ""
         console.say(f"{counted(len(summary.solved))} solved{kept}, {rate:.2f} frames/s")

@@ -91,6 +91,11 @@ def results_of(plan: Plan) -> tuple[Output, ...]:
     return tuple(output for output in plan.outputs if output.name != "trimap")
 
 
+def claimed(shot: Shot, *, holder: Holder | None = None) -> Hold:
+    """Return the claim on a shot: a context in which nobody else solves it. Entering raises StorageError when somebody does."""
+    return Hold(shot.folder / CLAIM, doing="solved", holder=holder)
+
+
 class Work:
     """The solve in work of a shot. A context that lets go of the claim and leaves what was solved for the next."""
 
@@ -112,7 +117,7 @@ class Work:
 
         Raises StorageError when somebody else solves the shot, InputError, UsageError.
         """
-        claim = Hold(shot.folder / CLAIM, doing="solved", holder=holder)
+        claim = claimed(shot, holder=holder)
         claim.take()
         try:
             versions.recover(shot.folder)

@@ -42,12 +42,13 @@ def solve_shot(
     begun = time.monotonic()
     engine = engine_for(device)
     with Work.begin(shot, frames=frames, device=device, overwrite=overwrite) as work, work.failures_kept():
-        plan = work.plan
-        tell(Began(plan.wanted, work.kept, tuple(plan.keys), plan.missing, engine.device, engine.precision, plan.plates.space.name))
+        plan, stale_locked = work.plan, work.stale_locked
+        kept = tuple(f for f in work.kept if f not in stale_locked)
+        tell(Began(plan.wanted, kept, tuple(plan.keys), plan.missing, engine.device, engine.precision, plan.plates.space.name))
         if work.todo:
             _solve(work, engine, tell=tell)
-        summary = Summary(tuple(work.todo), work.kept, plan.missing, time.monotonic() - begun)
-        return ShotSummary(summary, work.publish(), work.stale_locked)
+        summary = Summary(tuple(work.todo), kept, plan.missing, time.monotonic() - begun)
+        return ShotSummary(summary, work.publish(), stale_locked)
 
 
 def _solve(work: Work, engine: Engine, *, tell: Tell) -> None:
