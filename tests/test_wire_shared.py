@@ -13,7 +13,7 @@ import pytest
 
 from bridge.wire.errors import InputError, NotAllowedError, StorageError
 from bridge.wire.pixels import SharedPixels
-from bridge.wire.shared import Picture, SharedFile, SharedFrame, picture_view, sweep
+from bridge.wire.shared import Picture, SharedFile, SharedFiles, SharedFrame, picture_view, sweep
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURES = {"plate": Picture("float32", (3, 5, 3)), "trimap": Picture("uint8", (3, 5)), "alpha": Picture("float32", (3, 5))}
@@ -71,6 +71,57 @@ def test_memory_that_somebody_looks_at_stays_until_they_look_away(tmp_path: Path
     assert kept.sum() == 7.5
     del kept, frame
     gc.collect()
+
+
+def test_files_that_are_used_again_stay_mapped_until_their_owner_removes_them(tmp_path: Path) -> None:
+    files = SharedFiles(tmp_path, most=2)
+    owners = [SharedFile.create(tmp_path, size=4096) for _ in range(3)]
+    names = [owner.path.name for owner in owners]
+    first = files.get(names[0], size=100)
+    assert files.get(names[0], size=4096 - 1) is not first
+    kept = files.get(names[0], size=100)
+    assert files.get(names[0], size=64) is kept
+    owners[0].close()
+    with pytest.raises(InputError):
+        files.get(names[0], size=64)
+    (tmp_path / names[0]).write_bytes(bytes(4096))
+    (tmp_path / names[0]).chmod(0o600)
+    assert files.get(names[0], size=64) is not kept
+    second = files.get(names[1], size=64)
+    files.get(names[2], size=64)
+    assert files.get(names[1], size=64) is second
+    files.close()
+    for owner in owners[1:]:
+        owner.close()
+    assert Path("/proc/self/maps").read_text().count(".pixels") == 0
+
+
+def test_a_mapped_file_that_was_cut_is_not_used_again(tmp_path: Path) -> None:
+    files = SharedFiles(tmp_path)
+    with SharedFile.create(tmp_path, size=8192) as owner:
+        files.get(owner.path.name, size=8192)
+        os.truncate(owner.path, 4096)
+        with pytest.raises(InputError, match="has 4096 bytes, 8192 are needed"):
+            files.get(owner.path.name, size=8192)
+    files.close()
+
+
+def test_blocks_that_a_client_did_not_reserve_are_reserved_when_its_file_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "sparse.pixels"
+    path.touch(mode=0o600)
+    os.truncate(path, 1 << 20)
+    assert path.stat().st_blocks == 0
+    with SharedFile.open(tmp_path, "sparse.pixels", size=1 << 20):
+        assert path.stat().st_blocks * 512 >= 1 << 20
+    os.truncate(path, 0)
+    os.truncate(path, 1 << 20)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full)
+    with pytest.raises(StorageError, match="no room"):
+        SharedFile.open(tmp_path, "sparse.pixels", size=1 << 20)
 
 
 def test_closing_leaves_no_descriptor_and_no_mapping(tmp_path: Path) -> None:

@@ -138,8 +138,10 @@ class Server:
             yield m.FrameResult(asked.frame, "solved", half), [b"\x00\x38" * 6] if half else []
         elif kind == "JobCancel":
             raise errors.UnknownJobError(f"No job {asked.job!r} runs.", remedy="See: videomatte jobs")
-        else:
+        elif kind == "DaemonShutdown":
             yield m.Done(), []
+        else:
+            raise errors.UsageError(f"This daemon does not know {kind}.")
 
     def _solve(self, asked: Any) -> Any:
         m = self.wire["messages"]

@@ -34,6 +34,8 @@ class Key:
 def make_key(name: str, *, folder: Optional[Path] = None) -> Key:
     """Make a key and write it to NAME.key. Raises UsageError when the name is taken or unfit, StorageError when it cannot be written."""
     public, secret = zmq.curve_keypair()
+    while public.startswith(b"-"):  # a command line would take it for an option
+        public, secret = zmq.curve_keypair()
     key = Key(public.decode(), secret.decode())
     path = _file(name, folder, ".key")
     places.private(path.parent)
@@ -73,6 +75,17 @@ def allow(name: str, public: str, *, folder: Optional[Path] = None) -> Path:
     places.private(path.parent)
     _write(path, public + "\n")
     return path
+
+
+def revoke(name: str, *, folder: Optional[Path] = None) -> None:
+    """Let a client in no more. Raises UsageError when no client of that name is let in, StorageError when its key cannot be removed."""
+    path = _file(name, (folder or places.keys_folder()) / "allowed", ".pub")
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        raise UsageError(f"No client {name} is let in.", remedy="`videomatte keys list` shows who is.", file=str(path)) from None
+    except OSError as error:
+        raise StorageError(f"{path} cannot be removed: {error.strerror}.", file=str(path)) from None
 
 
 def allowed_clients(*, folder: Optional[Path] = None) -> Dict[str, str]:

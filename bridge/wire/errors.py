@@ -27,7 +27,7 @@
     │       ├── VersionError        it speaks another major version
     │       ├── UnknownMessageError a message of a type that is not known here
     │       └── NotGreetedError     a request before hello, or after the daemon was started anew
-    ├── JobEndedError           6   a job that ended without a result, though nothing is wrong
+    ├── JobEndedError          130  a job that ended without a result, though nothing is wrong
     │   ├── CancelledError          somebody cancelled it
     │   └── ReplacedError           a newer preview took its place
     ├── InterruptedByUserError 130  Ctrl-C
@@ -226,7 +226,7 @@ class JobEndedError(VideoMatteError):
     """A job that ended without a result, though nothing is wrong."""
 
     code = "job"
-    exit_status = 6
+    exit_status = 130
 
 
 class CancelledError(JobEndedError):

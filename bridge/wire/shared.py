@@ -13,6 +13,7 @@ import re
 import secrets
 import stat
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -66,9 +67,10 @@ class SharedFile:
 
     @classmethod
     def open(cls, folder: Path, name: str, *, size: int) -> SharedFile:
-        """Open a file that another process made. Its first `size` bytes must be there.
+        """Open a file that another process made. Its first `size` bytes must be there; blocks that were not reserved are reserved now.
 
-        Raises InputError when it is missing or too small, NotAllowedError for a name that leads elsewhere or a file of somebody else.
+        Raises InputError when it is missing or too small, NotAllowedError for a name that leads elsewhere or a file of somebody else,
+        StorageError when there is no room for its blocks.
         """
         _check_size(size)
         if not PLAIN_NAME.fullmatch(name):
@@ -81,7 +83,10 @@ class SharedFile:
         except OSError as error:
             raise InputError(f"Shared memory {path} cannot be opened: {error.strerror}.", file=str(path)) from None
         try:
-            _check_file(os.fstat(descriptor), path, size)
+            found = os.fstat(descriptor)
+            _check_file(found, path, size)
+            if getattr(found, "st_blocks", size) * 512 < size:
+                _reserve_late(descriptor, path, size)
             return cls(path, descriptor, size, owned=False)
         except BaseException:
             os.close(descriptor)
@@ -93,6 +98,14 @@ class SharedFile:
         if self._map is None:
             raise ValueError("closed")
         return memoryview(self._map)
+
+    def is_in_place(self) -> bool:
+        """Return whether the file still lies at its path and is as large as it was."""
+        try:
+            found, ours = os.stat(self.path, follow_symlinks=False), os.fstat(self._descriptor)
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == (ours.st_dev, ours.st_ino) and ours.st_size >= self.size
 
     def close(self) -> None:
         """Let go; the owner removes the file. Memory that somebody still looks at stays mapped until they look away."""
@@ -111,6 +124,37 @@ class SharedFile:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class SharedFiles:
+    """The files of a folder that were used last, kept mapped: to map a large picture anew takes longer than to copy it.
+
+    May be asked from any thread. A file that its owner removed or replaced is let go when it is asked for, or pushed out by newer ones.
+    """
+
+    def __init__(self, folder: Path, *, most: int = 16) -> None:
+        self.folder, self._most = folder, most
+        self._files: Dict[str, SharedFile] = {}
+        self._lock = threading.Lock()
+
+    def get(self, name: str, *, size: int) -> SharedFile:
+        """Return a file, mapped with at least so many bytes; do not close it. Raises what `SharedFile.open` raises."""
+        with self._lock:
+            file = self._files.pop(name, None)
+            if file is not None and not (file.size >= size and file.is_in_place()):
+                file.close()
+                file = None
+            self._files[name] = file = file or SharedFile.open(self.folder, name, size=size)
+            while len(self._files) > self._most:
+                self._files.pop(next(iter(self._files))).close()
+            return file
+
+    def close(self) -> None:
+        """Let go of all of them."""
+        with self._lock:
+            for file in self._files.values():
+                file.close()
+            self._files.clear()
 
 
 def sweep(folder: Path) -> Tuple[Path, ...]:
@@ -203,6 +247,14 @@ def _reserve(descriptor: int, size: int) -> None:
         os.posix_fallocate(descriptor, 0, size)
     else:
         os.truncate(descriptor, size)
+
+
+def _reserve_late(descriptor: int, path: Path, size: int) -> None:
+    try:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(descriptor, 0, size)
+    except OSError as error:
+        raise StorageError(f"There is no room for the shared memory {path}: {error.strerror}.", file=str(path)) from None
 
 
 def _swept(path: Path) -> bool:
