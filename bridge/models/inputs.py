@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .prior import colour_prior, distances
+from .prior import distances, explained
 
 CHANNELS = 17
 PRIOR_ALPHA = 8  # channel of the prior's alpha
@@ -23,42 +23,40 @@ def encoded(colours: Tensor, linear: Tensor | bool) -> Tensor:
     """Return colours of the mixing domain as the view shows them, 0..1.
 
     Scene-linear ones pass the logarithmic highlight roll-off and the sRGB curve (IEC 61966-2-1), as in `bridge.imaging.colour`;
-    display-referred ones stay as they are.
+    display-referred ones stay as they are. colours: N×…; linear: one bool, or N.
     """
     over = torch.log1p(SHOULDER * (colours - KNEE).clamp(0.0, BRIGHTEST - KNEE)) / SHOULDER
     rolled = colours.clamp(0.0, KNEE) + over
     curve = torch.where(rolled <= 0.0031308, 12.92 * rolled, 1.055 * rolled.clamp(min=1e-8) ** (1 / 2.4) - 0.055)
-    shown = colours.clamp(0.0, 1.0)
-    if isinstance(linear, bool):
-        return curve if linear else shown
-    return torch.where(linear.view(-1, 1, 1, 1), curve, shown)
+    which = torch.as_tensor(linear, device=colours.device).view(-1, *[1] * (colours.ndim - 1))
+    return torch.where(which, curve, colours.clamp(0.0, 1.0))
 
 
 def matting_inputs(view: Tensor, colours: Tensor, classes: Tensor, *, linear: Tensor | bool, step: int = 1) -> Tensor:
     """Return N×17×H×W float32 inputs of the matting network.
 
     view: N×3×H×W, 0..1, the network's view; colours: N×3×H×W in the domain in which the plate mixes; classes: N×1×H×W, 0 background,
-    1 unknown, 2 foreground; linear: whether `colours` are scene-linear; step: see `colour_prior`.
+    1 unknown, 2 foreground; linear: whether `colours` are scene-linear; step: see `explained`.
     Channels: view 3, background / unknown / foreground 3, distances to background and foreground 2, the prior's alpha 1,
     foreground 3, background 3, confidence 1, separation 1.
     """
-    prior = colour_prior(colours, classes, linear=linear, step=step)
-    known = torch.cat([(classes == k).float() for k in range(3)], 1)
-    near = [torch.log1p(d) / math.log1p(DISTANCE_LIMIT) for d in _distances(classes, step=step)]
-    pairs = [_shown(view, side, classes, linear) for side in (prior.foreground, prior.background)]
-    return torch.cat([view, known, *near, prior.alpha, *pairs, prior.confidence, prior.separation], 1)
+    inputs = view.new_empty(len(view), CHANNELS, *view.shape[2:])
+    inputs[:, 0:3] = view
+    for k in range(3):
+        inputs[:, 3 + k] = classes[:, 0] == k
+    for k, away in enumerate(_distances(classes, step=step)):
+        inputs[:, 6 + k] = away[:, 0].log1p_().div_(math.log1p(DISTANCE_LIMIT))
+    inputs[:, PRIOR_ALPHA] = inputs[:, 5]
+    inputs[:, 9:12], inputs[:, 12:15] = view, view
+    inputs[:, 15], inputs[:, 16] = 1.0, 0.0
+    prior = explained(colours, classes, linear=linear, step=step)
+    light = linear if isinstance(linear, bool) else linear[prior.pixels.frame]
+    pair = [encoded(side.t(), light).t() for side in (prior.foreground, prior.background)]
+    prior.land(inputs, torch.cat([prior.alpha[None], *pair, prior.confidence[None], prior.separation[None]]), channel=PRIOR_ALPHA)
+    return inputs
 
 
 def _distances(classes: Tensor, *, step: int) -> list[Tensor]:
     """Return N×1×H×W distances to certain background and foreground; with a step measured on every so manieth pixel and enlarged."""
     found = distances(classes[..., ::step, ::step], limit=DISTANCE_LIMIT / step)
     return [d if step == 1 else step * F.interpolate(d, size=classes.shape[-2:], mode="bilinear") for d in found]
-
-
-def _shown(view: Tensor, colours: Tensor, classes: Tensor, linear: Tensor | bool) -> Tensor:
-    """Return colours of the mixing domain as the view shows them where the trimap is unknown, the view itself elsewhere."""
-    frame, row, column = (classes[:, 0] == 1).nonzero(as_tuple=True)
-    shown = view.clone()
-    light = linear if isinstance(linear, bool) else linear[frame]
-    shown[frame, :, row, column] = encoded(colours[frame, :, row, column][..., None, None], light)[..., 0, 0]
-    return shown

@@ -22,7 +22,8 @@ from .temporal import Alignment, Fusion, sample
 
 REDUCTION = 4  # full-resolution pixels to a side of a pixel of the reduced view
 COARSEST = 32  # stride of the deepest level: regions are multiples of it
-HALO = 32  # full-resolution pixels around a tile; covers the receptive field of the fine levels (tested)
+HALO = 24  # full-resolution pixels around a tile; covers the receptive field of the fine levels (tested)
+RIM = 4  # of them, what the levels finer than stride 4 look at
 STRETCH = 0.02  # the sigmoid is stretched by this much beyond 0 and 1, so that both can be reached
 
 
@@ -34,6 +35,11 @@ class Features:
     s8: Tensor
     s16: Tensor
     s32: Tensor
+
+
+def trimmed(maps: Tensor, edge: int) -> Tensor:
+    """Leave out `edge` pixels on every side of N×C×H×W."""
+    return maps[..., edge:-edge, edge:-edge] if edge else maps
 
 
 def reduced(inputs: Tensor) -> Tensor:
@@ -92,18 +98,21 @@ class MattingNetwork(nn.Module):
         (b, shift_b), (a, shift_a) = align(before, centre), align(after, centre)
         return fuse(b, align.own(centre), a), [shift_b, shift_a]
 
-    def refine(self, inputs: Tensor, context: Tensor) -> Tensor:
+    def refine(self, inputs: Tensor, context: Tensor, *, halo: int = 0) -> Tensor:
         """Return alpha, N×1×H×W float32, of a tile with H and W multiples of 4.
 
-        inputs: N×CHANNELS×H×W at full resolution; context: the same tile at stride 4. Alpha is exact at certain pixels.
+        inputs: N×CHANNELS×H×W at full resolution, context: the same tile at stride 4, both with `halo` full-resolution pixels around
+        the tile, a multiple of 4; none where the tile is the whole frame. Levels finer than stride 4 leave out what is not looked at.
         """
         f1 = self.fine1(inputs)
         f2 = self.fine2(f1)
         x = self.join4(torch.cat([self.fine4(f2), context], 1))
+        rim = min(halo, RIM)
+        x, f2, f1 = (trimmed(m, (halo - rim) // stride) for m, stride in ((x, 4), (f2, 2), (f1, 1)))
         x = self.join1(self.join2(x, f2), f1)
         with torch.autocast(x.device.type, enabled=False):
             change = F.conv2d(x.float(), self.head.weight.float(), self.head.bias.float(), padding=1)  # type: ignore[union-attr]
-            return corrected(inputs[:, PRIOR_ALPHA : PRIOR_ALPHA + 1].float(), change)
+            return corrected(trimmed(inputs[:, PRIOR_ALPHA : PRIOR_ALPHA + 1], halo).float(), trimmed(change, rim))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return alpha of all but the first and last frame, N×(T-2)×1×H×W, from inputs N×T×CHANNELS×H×W; whole regions, as in training."""

@@ -29,22 +29,24 @@ def distance_to(known: Tensor, *, limit: float) -> Tensor:
     reach = max(1, math.ceil(limit))
     far = reach * reach
     kind = torch.int16 if 2 * far < 32767 else torch.int32
-    squared = _column_distance(known, reach=reach).square().clamp(max=far).to(kind)
+    wide = F.pad(_column_distance(known, reach=reach, kind=kind).square_(), (1, 1), value=far)
+    squared, left, right = wide[..., 1:-1], wide[..., :-2], wide[..., 2:]
+    beside = torch.empty_like(squared, memory_format=torch.contiguous_format)
     for k in range(1, min(reach, known.shape[-1] - 1) + 1):
-        padded = F.pad(squared, (1, 1), value=far)
-        squared = torch.minimum(squared, torch.minimum(padded[..., :-2], padded[..., 2:]) + (2 * k - 1))
-    return squared.float().sqrt().clamp(max=limit)
+        torch.minimum(left, right, out=beside)
+        torch.minimum(squared, beside.add_(2 * k - 1), out=squared)
+    return squared.float().sqrt_().clamp_(max=limit)
 
 
-def _column_distance(known: Tensor, *, reach: int) -> Tensor:
-    steps = torch.where(known, 0, reach).to(torch.int32)
+def _column_distance(known: Tensor, *, reach: int, kind: torch.dtype) -> Tensor:
+    steps = torch.full(known.shape, reach, dtype=kind, device=known.device).masked_fill_(known, 0)
     shift = 1
     while shift <= reach and shift < known.shape[-2]:
-        down = F.pad(steps[..., :-shift, :], (0, 0, shift, 0), value=reach) + shift
-        up = F.pad(steps[..., shift:, :], (0, 0, 0, shift), value=reach) + shift
-        steps = torch.minimum(steps, torch.minimum(down, up))
+        above, below = steps[..., :-shift, :], steps[..., shift:, :]
+        torch.minimum(below, above + shift, out=below)
+        torch.minimum(above, below + shift, out=above)
         shift *= 2
-    return steps.clamp(max=reach)
+    return steps
 
 
 def nearest_known(sides: list[Tensor], *, wanted: Tensor) -> list[list[Tensor]]:
@@ -91,10 +93,10 @@ def _fill(seeds: Tensor, above: Tensor, empty: Tensor, *, cell: int) -> None:
     """Give every empty cell the nearest seed of the 3×3 cells around it: one level up, or on its own level where `above` is `seeds`."""
     frame, row, column = torch.nonzero(empty, as_tuple=True)
     height, width = above.shape[-2:]
-    over = 1 if above is seeds else 2
+    halvings = 0 if above is seeds else 1
     start, table = frame * (height * width), above.reshape(-1)
-    rows = [start + (torch.div(row, over, rounding_mode="floor") + d).clamp_(0, height - 1) * width for d in (-1, 0, 1)]
-    columns = [(torch.div(column, over, rounding_mode="floor") + d).clamp_(0, width - 1) for d in (-1, 0, 1)]
+    rows = [start + ((row >> halvings) + d).clamp_(0, height - 1) * width for d in (-1, 0, 1)]
+    columns = [((column >> halvings) + d).clamp_(0, width - 1) for d in (-1, 0, 1)]
     offered = [table.index_select(0, r + c) for r in rows for c in columns]
     down, across = (row * cell + cell // 2).to(torch.int32), (column * cell + cell // 2).to(torch.int32)
     nearest, best = torch.full_like(down, 2**30), torch.full_like(down, -1)

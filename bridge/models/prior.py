@@ -12,7 +12,7 @@ from .guided import guided_plane
 from .nearest import BACKGROUND, FOREGROUND, UNKNOWN, distances, nearest_known
 from .sampling import Pixels, best_pairs, grown, perceptual_weight, shared, unknown_pixels
 
-__all__ = ["Prior", "colour_prior", "distances"]
+__all__ = ["Explained", "Prior", "colour_prior", "distances", "explained"]
 
 MARGIN = 64  # pixels around the unknown region that are searched
 ALIGNED = 192  # the searched part begins at multiples of this, so that a pixel's search does not depend on where the part begins
@@ -24,8 +24,30 @@ CELL, FOLLOW, EASE = 4, 1, 3e-6  # the guided filter: cell in full-resolution pi
 
 
 @dataclass(frozen=True)
+class Explained:
+    """What colours alone say of the M unknown pixels of a batch; alpha, confidence, separation: M, foreground, background: 3×M.
+
+    The pair is in the plate's domain; confidence is how well it explains the pixel, separation its perceptual colour distance, 0..1.
+    """
+
+    pixels: Pixels
+    alpha: Tensor
+    foreground: Tensor
+    background: Tensor
+    confidence: Tensor
+    separation: Tensor
+
+    def land(self, into: Tensor, values: Tensor, *, channel: int = 0) -> None:
+        """Set C channels of `into`, N×…×H×W contiguous, from `channel` on, to `values`, C×M, at the unknown pixels."""
+        size = self.pixels.height * self.pixels.width
+        start = self.pixels.place + self.pixels.frame * (size * (into.shape[1] - 1))
+        for number, row in enumerate(values, channel):
+            into.view(-1)[number * size :][start] = row
+
+
+@dataclass(frozen=True)
 class Prior:
-    """What colours alone say. All float32, N×C×H×W.
+    """What colours alone say of whole frames. All float32, N×C×H×W.
 
     alpha: 1 channel, 0..1, exactly 0 and 1 where the trimap is certain.
     foreground, background: 3 channels, same domain as the plate's colours; the plate's own colour where the trimap is certain.
@@ -41,6 +63,25 @@ class Prior:
 
 
 def colour_prior(colours: Tensor, classes: Tensor, *, linear: Tensor | bool, step: int = 1) -> Prior:
+    """Explain the unknown pixels and lay the answers over what is certain; arguments as for `explained`."""
+    found = explained(colours, classes, linear=linear, step=step)
+    certain = (classes == FOREGROUND).float().contiguous()
+
+    def laid(over: Tensor, values: Tensor) -> Tensor:
+        result = over.clone(memory_format=torch.contiguous_format)
+        found.land(result, values)
+        return result
+
+    return Prior(
+        laid(certain, found.alpha[None]),
+        laid(colours, found.foreground),
+        laid(colours, found.background),
+        laid(torch.ones_like(certain), found.confidence[None]),
+        laid(torch.zeros_like(certain), found.separation[None]),
+    )
+
+
+def explained(colours: Tensor, classes: Tensor, *, linear: Tensor | bool, step: int = 1) -> Explained:
     """Sample colour pairs for every unknown pixel, keep the best, smooth them along the plate.
 
     colours: N×3×H×W float32, ≥ 0, in the domain in which the plate mixes (scene-linear, highlights unclipped, or display-referred 0..1).
@@ -50,29 +91,35 @@ def colour_prior(colours: Tensor, classes: Tensor, *, linear: Tensor | bool, ste
     """
     linear = torch.as_tensor(linear, device=colours.device).expand(colours.shape[0])
     classes = classes.to(torch.uint8)
-    if not bool((classes == UNKNOWN).any()):
-        certain = (classes == FOREGROUND).float()
-        return Prior(certain, colours, colours, torch.ones_like(certain), torch.zeros_like(certain))
-    rows, columns = _around(classes)
+    pixels = unknown_pixels(classes[:, 0] == UNKNOWN)
+    if not pixels.place.numel():
+        none = colours.new_empty(3, 0)
+        return Explained(pixels, none[0], none, none, none[0], none[0])
+    rows, columns = _around(classes, pixels)
     near, marks = colours[..., rows, columns], classes[..., rows, columns]
     if step > 1:
         near, marks = F.avg_pool2d(_even(near, step), step), _agreed(_even(marks, step), step)
     fields = _searched(near, marks, linear, step=step)
-    return _finished(colours, classes, linear, fields, origin=(rows.start, columns.start), step=step)
+    return _finished(colours, pixels, linear, fields, origin=(rows.start, columns.start), step=step)
 
 
-def _around(classes: Tensor) -> tuple[slice, slice]:
+def _around(classes: Tensor, pixels: Pixels) -> tuple[slice, slice]:
     """Return the part of the frame that is searched: the unknown region and what is near it, or all where that would lose a class."""
-    height, width = classes.shape[-2:]
-    unknown = classes == UNKNOWN
     part = []
-    for axis, length in ((3, height), (2, width)):
-        inside = unknown.any(axis).flatten(0, -2).any(0).nonzero()
-        low, high = int(inside[0]) - MARGIN, int(inside[-1]) + 1 + MARGIN
+    for place, length in ((pixels.row, pixels.height), (pixels.column, pixels.width)):
+        low, high = int(place.min()) - MARGIN, int(place.max()) + 1 + MARGIN
         part.append(slice(max(0, low) // ALIGNED * ALIGNED, min(length, high)))
     near = classes[..., part[0], part[1]]
-    kept = all(torch.equal((near == k).flatten(1).any(1), (classes == k).flatten(1).any(1)) for k in (BACKGROUND, FOREGROUND))
-    return (part[0], part[1]) if kept else (slice(0, height), slice(0, width))
+    kept = all(torch.equal(end(near), end(classes)) for end in (_lowest, _highest))
+    return (part[0], part[1]) if kept else (slice(0, pixels.height), slice(0, pixels.width))
+
+
+def _lowest(classes: Tensor) -> Tensor:
+    return classes.flatten(1).amin(1)
+
+
+def _highest(classes: Tensor) -> Tensor:
+    return classes.flatten(1).amax(1)
 
 
 def _even(values: Tensor, step: int) -> Tensor:
@@ -136,19 +183,17 @@ def _searched(colours: Tensor, classes: Tensor, linear: Tensor, *, step: int) ->
     wanted = unknown & ~(grown_f | grown_b)
     pixels = unknown_pixels(wanted)
     alpha, trust = (grown_f & ~grown_b).float()[:, None], torch.ones_like(weight)[:, None]
-    fore = flat.clone()
-    back = flat.clone()
+    pair = torch.cat([flat, flat])
     if pixels.place.numel():
         heavy = weight.flatten()[pixels.place]
         pairs = best_pairs(pixels, flat, heavy, *nearest_known([grown_f, grown_b], wanted=wanted), step=step)
         for _ in range(ROUNDS):
             pairs = shared(pixels, flat, heavy, pairs, step=step)
-        for map_, values in ((fore, pairs.foreground), (back, pairs.background)):
-            for channel in range(3):
-                map_[channel][pixels.place] = values[channel]
+        for row, values in zip(pair, [*pairs.foreground, *pairs.background], strict=True):
+            row[pixels.place] = values
         alpha.view(-1)[pixels.place] = pairs.alpha
         trust.view(-1)[pixels.place] = torch.exp(-pairs.error * ERROR_SCALE)
-    pair = torch.stack([*fore, *back]).view(6, *unknown.shape).transpose(0, 1)
+    pair = pair.view(6, *unknown.shape).transpose(0, 1)
     trusted = torch.where(wanted[:, None], LEAST + trust, 1.0)
     plane = guided_plane(_guide(colours, linear), alpha, trusted, cell=max(1, CELL // step), radius=FOLLOW, ease=EASE)
     return pair, plane
@@ -159,13 +204,12 @@ def _guide(colours: Tensor, linear: Tensor) -> Tensor:
 
 
 def _finished(
-    colours: Tensor, classes: Tensor, linear: Tensor, fields: tuple[Tensor, Tensor], *, origin: tuple[int, int], step: int
-) -> Prior:
+    colours: Tensor, pixels: Pixels, linear: Tensor, fields: tuple[Tensor, Tensor], *, origin: tuple[int, int], step: int
+) -> Explained:
     """Read the searched fields, which begin at `origin`, at every unknown pixel of the full frame and explain its own colour by them."""
-    pixels = unknown_pixels(classes[:, 0] == UNKNOWN)
     size = pixels.height * pixels.width
-    places = [pixels.place + (pixels.frame * 2 + channel) * size for channel in range(3)]
-    here = torch.stack([colours.reshape(-1).index_select(0, place) for place in places])
+    start = pixels.place + pixels.frame * (2 * size)
+    here = torch.stack([colours.reshape(-1)[channel * size :].index_select(0, start) for channel in range(3)])
     light = linear[pixels.frame]
     shown = torch.where(light, here.clamp(min=0.0).sqrt(), here)
     pair = _read(fields[0], pixels, origin=origin, cell=step)
@@ -174,21 +218,8 @@ def _finished(
     scale = perceptual_weight(here, light)
     span = (pair[:3] - pair[3:]) * scale
     error = ((here - pair[3:]) * scale - alpha * span).square().sum(0).sqrt_()
-    certain = (classes == FOREGROUND).float()
-
-    def landed(into: Tensor, *values: Tensor) -> Tensor:
-        result = into.clone(memory_format=torch.contiguous_format)
-        for place, value in zip([pixels.place] if len(values) == 1 else places, values, strict=True):
-            result.view(-1)[place] = value
-        return result
-
-    return Prior(
-        landed(certain, alpha),
-        landed(colours, *pair[:3]),
-        landed(colours, *pair[3:]),
-        landed(torch.ones_like(certain), torch.exp(-error * 16.0)),
-        landed(torch.zeros_like(certain), span.square().sum(0).sqrt_().clamp_(max=1.0)),
-    )
+    separation = span.square().sum(0).sqrt_().clamp_(max=1.0)
+    return Explained(pixels, alpha, pair[:3], pair[3:], torch.exp(-error * 16.0), separation)
 
 
 def _read(field: Tensor, pixels: Pixels, *, origin: tuple[int, int], cell: int) -> Tensor:

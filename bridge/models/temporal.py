@@ -7,6 +7,9 @@ channel attention, then by spatial attention (Woo et al. 2018), and fuses them.
 
 from __future__ import annotations
 
+import math
+from functools import reduce
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -33,29 +36,22 @@ def sample(x: Tensor, shift: Tensor) -> Tensor:
     return F.grid_sample(x.float(), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
-def deformable_convolution(
-    x: Tensor, offset: Tensor, modulation: Tensor, weight: Tensor, bias: Tensor, *, groups: int, taps_at_once: int = 3
-) -> Tensor:
+def deformable_convolution(x: Tensor, offset: Tensor, modulation: Tensor, weight: Tensor, bias: Tensor, *, groups: int) -> Tensor:
     """Apply a modulated deformable 3×3 convolution, stride 1 (Zhu et al. 2019).
 
     x: N×C×H×W; offset: N×(groups·9·2)×H×W, (dy, dx) per tap; modulation: N×(groups·9)×H×W; weight: O×C×3×3. Each of the `groups` of
-    channels has offsets of its own. Taps are gathered three at a time: memory is a third, and the time less.
+    channels has offsets of its own. Taps are gathered one at a time, so that what is read stays small.
     """
     n, c, h, w = x.shape
-    out_channels = weight.shape[0]
-    kernel = torch.tensor([(ky, kx) for ky in (-1.0, 0.0, 1.0) for kx in (-1.0, 0.0, 1.0)], device=x.device)
-    offset = offset.float().reshape(n * groups, TAPS, 2, h, w) + kernel.view(1, TAPS, 2, 1, 1)
-    modulation = modulation.to(x.dtype).reshape(n * groups, 1, TAPS, h, w)
-    maps = x.reshape(n * groups, c // groups, h, w)
-    taps = weight.view(out_channels, c, TAPS)
-    total: Tensor | None = None
-    for k in range(0, TAPS, taps_at_once):
-        read = sample(maps, offset[:, k : k + taps_at_once].flatten(1, 2)).to(x.dtype).view(n * groups, c // groups, -1, h, w)
-        read = (read * modulation[:, :, k : k + taps_at_once]).view(n, -1, h, w)
-        part = F.conv2d(read, taps[:, :, k : k + taps_at_once].reshape(out_channels, -1, 1, 1))
-        total = part if total is None else total + part
-    assert total is not None
-    return total + bias.view(1, -1, 1, 1)
+    offset = offset.float().reshape(n * groups, TAPS, 2, h, w)
+    modulation = modulation.float().reshape(n * groups, TAPS, 1, h, w)
+    maps, taps = x.float().reshape(n * groups, c // groups, h, w), weight.flatten(2)
+    kernel = torch.tensor([(ky, kx) for ky in (-1.0, 0.0, 1.0) for kx in (-1.0, 0.0, 1.0)], device=x.device).view(TAPS, 2, 1, 1)
+    total = bias.float().view(1, -1, 1).repeat(n, 1, h * w)
+    for k in range(TAPS):
+        read = sample(maps, offset[:, k] + kernel[k]).mul_(modulation[:, k])
+        total += taps[..., k] @ read.view(n, c, -1)
+    return total.view(n, -1, h, w).to(x.dtype)
 
 
 class Alignment(nn.Module):
@@ -77,7 +73,7 @@ class Alignment(nn.Module):
     def forward(self, neighbour: Tensor, centre: Tensor) -> tuple[Tensor, Tensor]:
         """Return the aligned neighbour, N×C×H×W, and its mean shift, N×2×H×W (dy, dx) in feature pixels."""
         n, _, h, w = centre.shape
-        placed = self.place(self.compare(torch.cat([neighbour, centre], 1))).float()
+        placed = self.place(self.compare(torch.cat([neighbour, centre], 1))).float().contiguous()
         offset, weight = placed.split([self.groups * TAPS * 2, self.groups * TAPS], 1)
         offset, weight = REACH * torch.tanh(offset / REACH), torch.sigmoid(weight)
         assert self.gather.bias is not None
@@ -91,6 +87,11 @@ class Alignment(nn.Module):
         """Pass the centre frame through the same kernel, unmoved."""
         out: Tensor = self.gather(centre)
         return out
+
+
+def mean(x: Tensor, over: tuple[int, ...]) -> Tensor:
+    """Return the mean over some dimensions, which stay; on a CPU `Tensor.mean` would copy bfloat16 as float32 first."""
+    return x.sum(over, keepdim=True) / math.prod(x.shape[d] for d in over)
 
 
 class Fusion(nn.Module):
@@ -107,7 +108,8 @@ class Fusion(nn.Module):
     def forward(self, before: Tensor, centre: Tensor, after: Tensor) -> Tensor:
         """Return N×outputs×H×W; the channel weights come from the whole frame, so tiles cannot disagree about them."""
         x = torch.cat([before, centre, after], 1)
-        x = x * torch.sigmoid(self.excite(F.silu(self.squeeze(x.mean((2, 3), keepdim=True)))))
-        x = x * torch.sigmoid(self.where(torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], 1)))
+        x = x * torch.sigmoid(self.excite(F.silu(self.squeeze(mean(x, (2, 3))))))
+        highest = reduce(torch.maximum, x.chunk(3, 1)).amax(1, keepdim=True)
+        x = x * torch.sigmoid(self.where(torch.cat([mean(x, (1,)), highest], 1)))
         out: Tensor = self.fuse(x)
         return out

@@ -29,7 +29,7 @@ from .engine import Engine
 from .flow import ahead
 from .trimaps import Classes, Trimaps
 
-TILES_AT_ONCE = 2
+TILES_AT_ONCE = 4
 Floats = NDArray[np.float32]
 
 
@@ -101,9 +101,12 @@ class Matter:
 
     def _extended(self, array: NDArray[np.generic], window: Window, region: Window) -> Tensor:
         """Return H×W×C of a data window as 1×C×H×W of its region on the device, repeated at the edges."""
-        sides = ((window.y0 - region.y0, region.y1 - window.y1), (window.x0 - region.x0, region.x1 - window.x1), (0, 0))
-        tensor = torch.from_numpy(np.pad(array, sides, mode="edge")).to(self._engine.torch_device)
-        return tensor.permute(2, 0, 1)[None].contiguous()
+        rows, columns = region.slices(window)
+        wide = np.empty((array.shape[2], region.height, region.width), array.dtype)
+        wide[:, rows, columns] = np.moveaxis(array, 2, 0)
+        wide[:, rows, : columns.start], wide[:, rows, columns.stop :] = wide[:, rows, columns][..., :1], wide[:, rows, columns][..., -1:]
+        wide[:, : rows.start], wide[:, rows.stop :] = wide[:, rows][:, :1], wide[:, rows][:, -1:]
+        return torch.from_numpy(wide)[None].to(self._engine.torch_device)
 
     def _solve(self, centre: Prepared, *frames: Encoded) -> Floats:
         scale = self._profile.reduction
@@ -126,7 +129,7 @@ class Matter:
             batch = tiles[start : start + TILES_AT_ONCE]
             with_halo = torch.cat([cropped(inputs, t, side=side, halo=HALO) for t in batch])
             around = torch.cat([cropped(context, t, side=side, halo=HALO, stride=REDUCTION) for t in batch])
-            result = self._network.refine(with_halo, around)[..., HALO:-HALO, HALO:-HALO]
+            result = self._network.refine(with_halo, around, halo=HALO)
             for (rows, columns), tile in zip(batch, result, strict=True):
                 alpha[0, :, rows, columns] = tile[:, : rows.stop - rows.start, : columns.stop - columns.start]
         return alpha
