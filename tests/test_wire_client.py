@@ -199,6 +199,31 @@ def test_a_restart_is_noticed_without_the_connection_file_too(folder: Path, clie
     second.stop()
 
 
+def test_a_shot_that_cannot_be_opened_again_is_said_by_the_request_that_needs_it(
+    folder: Path, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = Server(folder)
+    shot = client.open(PLATE)
+    first.stop()
+    second = Server(folder)
+    second.refuses_shots = True
+    with pytest.raises(UnknownShotError, match="No shot 'shot plate"):
+        client.call(ShotKey(shot, 1, "remove"))
+    assert "was not opened again" in caplog.text
+    second.stop()
+
+
+def test_a_daemon_that_came_and_went_leaves_a_client_that_works(folder: Path, client: Client) -> None:
+    for _ in range(3):
+        server = Server(folder)
+        shot = client.open(PLATE)
+        assert client.call(ShotKey(shot, 1, "remove")) == Done()
+        server.stop(tidy=False)
+        client.close()
+        with pytest.raises(DaemonUnreachableError):
+            client.call(Ping(), timeout=2)
+
+
 def test_a_new_daemon_is_not_shut_down_by_an_old_request(folder: Path, client: Client) -> None:
     first = Server(folder)
     client.call(Ping())

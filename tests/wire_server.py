@@ -31,7 +31,7 @@ class Server:
         }
         self.heard: list[str] = []
         self.names: list[str] = []
-        self.silent = False
+        self.silent = self.refuses_shots = False
         self.instead: list[bytes] = []
         self.jobs: dict[str, str] = {}
         self.shots: dict[str, Any] = {}
@@ -118,6 +118,8 @@ class Server:
         elif kind == "Ping":
             yield m.Pong(), []
         elif kind == "ShotOpen":
+            if self.refuses_shots:
+                raise errors.InputError("The plate is gone.")
             shot = f"shot {asked.description.plate}"
             self.shots[shot] = asked.description
             yield m.ShotOpened(shot), []

@@ -11,6 +11,7 @@ A client belongs to the thread that made it, and to its process: a forked child 
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import threading
 import time
@@ -44,6 +45,7 @@ from .messages import (
 )
 from .session import Session
 
+LOG = logging.getLogger(__name__)
 LONGEST_NAP = 0.1
 """Seconds between two looks at the connection file while the client waits."""
 
@@ -148,7 +150,7 @@ class Client:
         return cast(FrameResult, end.message), end.parts[0] if end.parts else None
 
     def close(self) -> None:
-        """Hang up without waiting; jobs go on. In a forked child only the child's copies are let go."""
+        """Hang up without waiting; jobs go on, and asking again dials again. In a forked child only the child's copies are let go."""
         self._pending.clear()
         self._session.close()
 
@@ -235,7 +237,12 @@ class Client:
 
     def _take(self, envelope: Envelope) -> None:
         """Hand an arrival to whoever waits for it; what nobody waits for any more is dropped."""
-        if self._reopening.pop(envelope.request, None) is not None or envelope.request not in self._pending:
+        if envelope.request in self._reopening:
+            shot = self._reopening.pop(envelope.request)
+            if envelope.message != ShotOpened(shot, getattr(envelope.message, "folder", None)):
+                LOG.warning("the shot %s was not opened again: %s", shot, envelope.message)
+            return
+        if envelope.request not in self._pending:
             return
         pending, message = self._pending[envelope.request], envelope.message
         if isinstance(message, JobAccepted):

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 HEADER_BYTES: Final = 1 << 20
 DEPTH: Final = 8
 ELEMENTS: Final = 65_536
-TEXT_BYTES: Final = 16_384
+TEXT_BYTES: Final = 65_536
 PARTS: Final = 8
 PART_BYTES: Final = 1 << 30
 SIDE: Final = 65_536

@@ -13,12 +13,14 @@ from .connection import Connection
 from .conversation import Conversation, Footing, Role
 from .curve import Key
 from .errors import ProtocolError
-from .limits import OPEN_REQUESTS
+from .limits import HEADER_BYTES, OPEN_REQUESTS, PART_BYTES
 from .messages import Error, Hello, Message
 
 RECONNECT_MS = 50
 RECONNECT_MOST_MS = 1000
 HEARTBEAT_MS = 5000
+PIXELS_ON_THEIR_WAY = 2
+"""Messages that ZeroMQ copies before the daemon reads them; the others wait uncopied in the outbox."""
 LOG = logging.getLogger(__name__)
 
 Outgoing = Tuple[int, Message, List[Buffer]]
@@ -27,14 +29,15 @@ Outgoing = Tuple[int, Message, List[Buffer]]
 class Line:
     """A DEALER socket: hello first, then requests in the order they were posted."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], endpoint: str, *, most_bytes: int) -> None:
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], endpoint: str, *, carries_pixels: bool) -> None:
         self.endpoint = endpoint
         self.conversation = Conversation(Role.CLIENT)
         self._outbox: Deque[Outgoing] = deque()
         self.socket = context.socket(zmq.DEALER)
         self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.setsockopt(zmq.IMMEDIATE, 1)
-        self.socket.setsockopt(zmq.MAXMSGSIZE, most_bytes)
+        self.socket.setsockopt(zmq.MAXMSGSIZE, PART_BYTES if carries_pixels else HEADER_BYTES)
+        self.socket.setsockopt(zmq.SNDHWM, PIXELS_ON_THEIR_WAY if carries_pixels else OPEN_REQUESTS)
         self.socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
         self.socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MOST_MS)
 

@@ -15,7 +15,6 @@ from .codec import Buffer, Envelope, encode
 from .connection import START, Connection, read_connection, stamp
 from .curve import Key, load_key
 from .errors import DaemonUnreachableError, NotGreetedError
-from .limits import HEADER_BYTES, PART_BYTES
 from .line import Line
 from .messages import Error, Hello, Message, Ping, Welcome
 
@@ -137,7 +136,7 @@ class Session:
             line.close()
         self._lines.clear()
         self.welcome, self._connection, self._stamp, self._lost_at, self._pinged = None, None, (0, 0, 0), None, None
-        self._look_at = 0.0
+        self._look_at, self._anew = 0.0, False
 
     def close(self) -> None:
         """Close everything at once; a forked child leaves the parent's sockets alone."""
@@ -184,7 +183,7 @@ class Session:
         assert connection is not None
         key = _own_key(connection)
         try:
-            line = self._lines[which] = Line(self._context, endpoint, most_bytes=HEADER_BYTES if which == "control" else PART_BYTES)
+            line = self._lines[which] = Line(self._context, endpoint, carries_pixels=which == "pixels")
             line.connect(connection, key)
         except zmq.ZMQError as error:
             raise DaemonUnreachableError(f"The daemon's endpoint {endpoint!r} cannot be used: {error.strerror}.", remedy=START) from None
