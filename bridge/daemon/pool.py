@@ -17,15 +17,19 @@ from itertools import count
 from pathlib import Path
 from typing import IO
 
+from bridge.wire.errors import VideoMatteError
+
 from . import link
 
+START_SECONDS = 300.0  # what a worker may take until it is ready
+SILENT_SECONDS = 120.0  # a worker beats every second; one that is silent for so long hangs
 QUIT_SECONDS = 10.0  # what a worker may take to end in peace
 log = logging.getLogger(__name__)
 
 
 @dataclass
 class Hired:
-    """A worker process. `device` is what it was started for until it says what it is."""
+    """A worker process. `device` is what it turned out to have; `failure`: why it cannot begin; `ending`: why it was ended by force."""
 
     name: str
     asked: str
@@ -39,6 +43,8 @@ class Hired:
     heard: float = field(default_factory=time.monotonic)
     idle_since: float = field(default_factory=time.monotonic)
     leaving: float | None = None
+    failure: VideoMatteError | None = None
+    ending: str = ""
 
     @property
     def ready(self) -> bool:
@@ -88,9 +94,14 @@ class Pool:
                 hired.process.kill()
 
     def overdue(self) -> None:
-        """Kill the workers that were told to end and have not."""
+        """Kill the workers that were told to end and have not, and those that hang."""
+        now = time.monotonic()
         for hired in list(self.hired.values()):
-            if hired.leaving is not None and time.monotonic() > hired.leaving:
+            allowed = SILENT_SECONDS if hired.ready else START_SECONDS
+            if hired.leaving is None and now - hired.heard > allowed:
+                hired.ending = f"it said nothing for {allowed:g} s and was ended"
+                self.kill(hired.name)
+            elif hired.leaving is not None and now > hired.leaving:
                 self.kill(hired.name)
 
     def forget(self, worker: str) -> Hired | None:

@@ -2,11 +2,11 @@
 
 The rules:
 - A preview comes before everything, at the next frame boundary of whatever runs.
-- Shots take turns, however many jobs each has. A matte task ends when its turn is over and another shot waits; while a segment is
-  propagated, another shot's step is done in between.
+- Shots take turns, however many jobs each has; the one that waited longest is next. A matte task ends when its turn is over and another
+  shot waits; while a segment is propagated, another shot's step is done in between.
 - Jobs of one shot are done one after the other.
 - A worker that dies costs what it was doing. The job on top of it is blamed; at the third death without progress that job fails alone.
-- A device without memory: the job goes on on the CPU when it may.
+- A device that cannot be had or is full: the job goes on on the CPU when it may.
 """
 
 from __future__ import annotations
@@ -15,64 +15,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import count
 
+from .instructions import Do, End, Instruction, Move, Settle, Start, Stop
 from .tasks import Kind, Part, Task
 
 TURN_SECONDS = 4.0
 DEATHS_ALLOWED = 3
 DEEPEST = 3  # a segment, another shot's step in between, a preview on top
-CPU, AUTO = "cpu", "auto"
-
-
-@dataclass(frozen=True)
-class Do:
-    """Have a worker do a task, now or in between what it is doing."""
-
-    worker: str
-    task: Task
-
-
-@dataclass(frozen=True)
-class End:
-    """Have a worker end a task after the frame in work: its turn is over."""
-
-    worker: str
-    task: Task
-
-
-@dataclass(frozen=True)
-class Stop:
-    """Have a worker drop a task at the next frame boundary: its job was cancelled."""
-
-    worker: str
-    task: Task
-
-
-@dataclass(frozen=True)
-class Start:
-    """Start a worker for a device."""
-
-    device: str
-
-
-@dataclass(frozen=True)
-class Settle:
-    """Tell everybody who follows a job how it ended: done, cancelled, replaced, died, or failed with the error of `failure`."""
-
-    job: str
-    outcome: str
-    failure: object = None
-
-
-Instruction = Do | End | Stop | Start | Settle
+CPU, AUTO, CUDA = "cpu", "auto", "cuda"
 
 
 @dataclass
 class Work:
-    """A job in the schedule."""
+    """A job in the schedule. `movable`: it did not say which device, so it may go on on another."""
 
     job: str
     shot: str
     device: str
+    movable: bool
     preview: bool
     lane: str
     publishes: bool
@@ -85,14 +44,25 @@ class Work:
 
 
 @dataclass
+class Turn:
+    """A task at a worker: since when its shot has its turn, and whether it was told to end."""
+
+    task: Task
+    since: float
+    ending: bool = False
+
+
+@dataclass
 class Hand:
-    """A worker in the schedule: what it does, the innermost last, and since when."""
+    """A worker in the schedule: what it does, the innermost last."""
 
     worker: str
     device: str
-    stack: list[Task] = field(default_factory=list)
-    since: float = 0.0
-    ending: bool = False
+    stack: list[Turn] = field(default_factory=list)
+
+    @property
+    def top(self) -> Turn | None:
+        return self.stack[-1] if self.stack else None
 
 
 class Schedule:
@@ -104,8 +74,10 @@ class Schedule:
         self._work: dict[str, Work] = {}
         self._hands: dict[str, Hand] = {}
         self._starting: list[str] = []
+        self._failed_starts: dict[str, int] = {}
         self._numbers, self._orders = count(1), count(1)
         self._served: dict[str, int] = {}
+        self._closing = False
         self.now = 0.0
 
     @property
@@ -113,12 +85,8 @@ class Schedule:
         return tuple(self._work)
 
     def busy(self) -> dict[str, tuple[str, ...]]:
-        """Return the jobs each worker is at, the innermost last."""
-        return {hand.worker: tuple(task.job for task in hand.stack) for hand in self._hands.values()}
-
-    def running(self, job: str) -> bool:
-        """Tell whether a worker is at a job."""
-        return job in self._work and bool(self._work[job].running)
+        """Return the jobs each worker is at, the innermost last; one that is settled counts until the worker has let go of it."""
+        return {hand.worker: tuple(turn.task.job for turn in hand.stack) for hand in self._hands.values()}
 
     # Events from clients
 
@@ -131,7 +99,7 @@ class Schedule:
             older = [w for w in self._work.values() if w.preview and w.lane == lane and not w.running]
             settled = [self._settled(w, "replaced") for w in older]
         where = self._device if device == AUTO else device
-        work = Work(job, shot, where, preview, lane, publishes, next(self._orders))
+        work = Work(job, shot, where, device == AUTO, preview, lane, publishes, next(self._orders))
         self._work[job] = work
         self._add(work, Kind.PREVIEW if preview else Kind.UNDERSTAND)
         return [*settled, *self._assigned()]
@@ -141,25 +109,29 @@ class Schedule:
         work = self._work.get(job)
         if work is None:
             return []
-        stops = [Stop(hand.worker, task) for hand in self._hands.values() for task in hand.stack if task.job == job]
-        return [*stops, self._settled(work, "cancelled"), *self._assigned()]
+        return [*self._stops(job), self._settled(work, "cancelled"), *self._assigned()]
+
+    def closed(self) -> list[Instruction]:
+        """The daemon ends: what runs is dropped after the frame in work, nothing more is begun."""
+        self._closing = True
+        return [Stop(hand.worker, turn.task) for hand in self._hands.values() for turn in hand.stack]
 
     # Events from workers
 
     def ready(self, worker: str, *, device: str, asked: str = "") -> list[Instruction]:
-        """A worker can be given tasks. `asked`: the device it was started for, when that was `auto`."""
+        """A worker can be given tasks. `asked`: the device it was started for, when it was not named in full."""
         self._forget_start(asked or device)
+        self._failed_starts.pop(asked or device, None)
         if asked == self._device == AUTO:
-            self._device = device
+            self._device = CUDA if matches(CUDA, device) else device
             for work in self._work.values():
-                work.device = device if work.device == AUTO else work.device
-        self._hands[worker] = Hand(worker, device, since=self.now)
+                work.device = self._device if work.device == AUTO else work.device
+        self._hands[worker] = Hand(worker, device)
         return self._assigned()
 
     def warmed(self) -> list[Instruction]:
         """Have a worker ready before the first job."""
-        self._starting.append(self._device)
-        return [Start(self._device)]
+        return [] if self._on_its_way(self._device) else [self._start(self._device)]
 
     def starting(self, device: str) -> None:
         """A worker of a device is on its way without having been asked for here."""
@@ -170,7 +142,7 @@ class Schedule:
         task, work = self._ended(worker, number)
         if task is None or work is None:
             return self._assigned()
-        work.frames = frames
+        work.frames, work.deaths = frames, 0
         if parts:
             work.last = Kind.PROPAGATE
             for part in parts:
@@ -192,6 +164,7 @@ class Schedule:
         task, work = self._ended(worker, number)
         if task is None or work is None:
             return self._assigned()
+        work.deaths = 0
         if task.kind is Kind.MATTE and task.frames:
             self._add(work, Kind.MATTE, frames=task.frames)
         return [*self._if_finished(work), *self._assigned()]
@@ -201,36 +174,42 @@ class Schedule:
         task, work = self._ended(worker, number)
         if task is None or work is None:
             return self._assigned()
-        if memory and self._cpu_allowed and work.device == self._device != CPU:
-            work.device = CPU
-            work.waiting.insert(0, task)
-            return self._assigned()
-        return [*self._stops(work), self._settled(work, "failed", failure), *self._assigned()]
+        if memory and self._may_move(work):
+            self._again(work, task)
+            return [self._moved(work, failure), *self._assigned()]
+        return [*self._given_up(work, "failed", failure), *self._assigned()]
 
     def died(self, worker: str, failure: object = None) -> list[Instruction]:
         """A worker is gone. `failure` says how, for the job that is given up."""
         hand = self._hands.pop(worker, None)
         if hand is None:
             return self._assigned()
-        settled: list[Instruction] = []
-        for depth, task in enumerate(reversed(hand.stack)):
-            work = self._work.get(task.job)
+        found: list[Instruction] = []
+        for depth, turn in enumerate(reversed(hand.stack)):
+            work = self._work.get(turn.task.job)
             if work is None:
                 continue
-            work.waiting.insert(0, work.running.pop(task.number, task))
+            self._again(work, work.running.pop(turn.task.number, turn.task))
             work.deaths += depth == 0
-            if work.deaths >= DEATHS_ALLOWED:
-                settled += [*self._stops(work), self._settled(work, "died", failure)]
-        return [*settled, *self._assigned()]
+            found += self._given_up(work, "died", failure) if work.deaths >= DEATHS_ALLOWED else self._if_finished(work)
+        if not self._closing and not self._on_its_way(hand.device) and any(matches(w.device, hand.device) for w in self._work.values()):
+            found.append(self._start(hand.device))
+        return [*found, *self._assigned()]
 
-    def not_started(self, device: str, failure: object) -> list[Instruction]:
-        """A worker died before it was ready: jobs that wait for its device fail, unless they may go to another."""
+    def not_started(self, device: str, failure: object, *, for_good: bool = False) -> list[Instruction]:
+        """A worker died before it was ready. At the third time in a row, or when it said why and that is `for_good`, jobs that wait for
+        its device fail, unless they may go on on the CPU or another worker has it."""
         self._forget_start(device)
+        self._failed_starts[device] = self._failed_starts.get(device, 0) + 1
+        if self._failed_starts[device] < DEATHS_ALLOWED and not for_good:
+            return self._assigned()
+        del self._failed_starts[device]
+        found: list[Instruction] = []
         for work in list(self._work.values()):
-            if work.device == device == self._device != CPU and self._cpu_allowed:
-                work.device = CPU
-        stuck = [w for w in self._work.values() if w.device == device and not self._workers(device)]
-        return [*(self._settled(w, "failed", failure) for w in stuck), *self._assigned()]
+            if work.device != device or self._workers(device):
+                continue
+            found += [self._moved(work, failure)] if self._may_move(work) else self._given_up(work, "failed", failure)
+        return [*found, *self._assigned()]
 
     def retired(self, worker: str) -> None:
         """A worker was ended on purpose."""
@@ -250,39 +229,70 @@ class Schedule:
     def _add(self, work: Work, kind: Kind, *, part: Part | None = None, frames: tuple[int, ...] = ()) -> None:
         work.waiting.append(Task(next(self._numbers), work.job, kind, part, frames))
 
+    def _again(self, work: Work, task: Task) -> None:
+        """Put what is left of a task that was lost first in its job again; of a matte task whose frames all landed nothing is left."""
+        if task.kind is not Kind.MATTE or task.frames:
+            work.waiting.insert(0, replace(task, number=next(self._numbers)))
+
     def _matte(self, work: Work) -> None:
         """Cut the frames of a job into as many neighbouring runs as there are workers for it."""
         work.last = Kind.MATTE
-        share = -(-len(work.frames) // max(1, len(self._workers(work.device))))
-        for first in range(0, len(work.frames), max(1, share)):
+        share = max(1, -(-len(work.frames) // max(1, len(self._workers(work.device)))))
+        for first in range(0, len(work.frames), share):
             self._add(work, Kind.MATTE, frames=work.frames[first : first + share])
+
+    def _start(self, device: str) -> Start:
+        self._starting.append(device)
+        return Start(device)
 
     def _forget_start(self, device: str) -> None:
         if device in self._starting:
             self._starting.remove(device)
 
+    def _on_its_way(self, device: str) -> bool:
+        """Tell whether a worker is starting that may turn out to be of a device."""
+        return any(d == AUTO or matches(device, d) or matches(d, device) for d in self._starting)
+
+    def _may_move(self, work: Work) -> bool:
+        return self._cpu_allowed and work.movable and work.device != CPU
+
+    def _moved(self, work: Work, failure: object) -> Move:
+        work.device = CPU
+        return Move(work.job, CPU, failure)
+
     def _ended(self, worker: str, number: int) -> tuple[Task | None, Work | None]:
         """Take a task off its worker; None when its job is no longer wanted."""
         hand = self._hands.get(worker)
-        if hand is not None:
-            hand.stack = [task for task in hand.stack if task.number != number]
-            hand.since, hand.ending = self.now, False
-        for work in self._work.values():
-            if number in work.running:
-                return work.running.pop(number), work
-        return None, None
+        found = next((turn for turn in hand.stack if turn.task.number == number), None) if hand else None
+        if hand is None or found is None:
+            return None, None
+        hand.stack.remove(found)
+        if hand.top is not None and found.task.kind is not Kind.PREVIEW:
+            hand.top.since = self.now
+        work = self._work.get(found.task.job)
+        if work is None or number not in work.running:
+            return None, None
+        self._serve(work)
+        return work.running.pop(number), work
 
-    def _if_finished(self, work: Work) -> Iterator[Instruction]:
+    def _serve(self, work: Work) -> None:
+        """Note that a shot has its turn, or had it just now."""
+        if not work.preview:
+            self._served[work.shot] = next(self._orders)
+
+    def _if_finished(self, work: Work) -> list[Instruction]:
         """Go on to a job's next step when nothing of this one is left."""
         if work.waiting or work.running:
-            return
+            return []
         if work.last is Kind.PROPAGATE:
             self._matte(work)
         if not work.waiting and work.publishes and work.last is not Kind.PUBLISH:
             work.last = Kind.PUBLISH
             self._add(work, Kind.PUBLISH)
-        if not work.waiting:
-            yield self._settled(work, "done")
+        return [] if work.waiting else [self._settled(work, "done")]
+
+    def _given_up(self, work: Work, outcome: str, failure: object) -> list[Instruction]:
+        return [*self._stops(work.job), self._settled(work, outcome, failure)]
 
     def _settled(self, work: Work, outcome: str, failure: object = None) -> Settle:
         self._work.pop(work.job, None)
@@ -290,8 +300,8 @@ class Schedule:
             self._served.pop(work.shot, None)
         return Settle(work.job, outcome, failure)
 
-    def _stops(self, work: Work) -> list[Instruction]:
-        return [Stop(h.worker, t) for h in self._hands.values() for t in h.stack if t.job == work.job]
+    def _stops(self, job: str) -> list[Instruction]:
+        return [Stop(h.worker, t.task) for h in self._hands.values() for t in h.stack if t.task.job == job]
 
     def _workers(self, device: str) -> list[Hand]:
         return [hand for hand in self._hands.values() if matches(device, hand.device)]
@@ -299,63 +309,60 @@ class Schedule:
     def _assigned(self) -> list[Instruction]:
         """Give every worker that may take one a task, end turns that are over, start workers that are missing."""
         found: list[Instruction] = []
+        if self._closing:
+            return found
         for hand in list(self._hands.values()):
             found += self._next(hand)
-        wanted = {w.device for w in self._work.values() if w.waiting and self._eligible(w)}
-        for device in sorted(wanted):
-            if not self._workers(device) and not any(matches(device, d) for d in self._starting):
-                self._starting.append(device)
-                found.append(Start(device))
+        for device in sorted({w.device for w in self._eligible()}):
+            if not self._workers(device) and not self._on_its_way(device):
+                found.append(self._start(device))
         return found
 
     def _next(self, hand: Hand) -> Iterator[Instruction]:
-        task = self._choice(hand)
-        top = hand.stack[-1] if hand.stack else None
-        if task is None or top is None:
+        task, top = self._choice(hand), hand.top
+        if top is None:
             if task is not None:
                 yield self._given(hand, task)
-            elif top is not None and len(hand.stack) > 1 and top.kind is Kind.MATTE:
+        elif task is not None and task.kind is Kind.PREVIEW:
+            yield self._given(hand, task)
+        elif self.now - top.since >= self._turn:
+            if top.task.kind is Kind.MATTE and (task is not None or len(hand.stack) > 1):
                 yield from self._ending(hand, top)
-        elif task.kind is Kind.PREVIEW:
-            yield self._given(hand, task)
-        elif top.kind is Kind.MATTE:
-            yield from self._ending(hand, top)
-        elif top.kind is Kind.PROPAGATE and len(hand.stack) == 1 and self._over(hand):
-            yield self._given(hand, task)
+            elif task is not None and top.task.kind is Kind.PROPAGATE and len(hand.stack) == 1:
+                yield self._given(hand, task)
 
-    def _over(self, hand: Hand) -> bool:
-        return self.now - hand.since >= self._turn
-
-    def _ending(self, hand: Hand, top: Task) -> Iterator[Instruction]:
-        if self._over(hand) and not hand.ending:
-            hand.ending = True
-            yield End(hand.worker, top)
+    @staticmethod
+    def _ending(hand: Hand, top: Turn) -> Iterator[Instruction]:
+        if not top.ending:
+            top.ending = True
+            yield End(hand.worker, top.task)
 
     def _choice(self, hand: Hand) -> Task | None:
         """Return the task a worker should be at: previews first, then the shot that waited longest."""
-        at = {task.job for task in hand.stack}
-        shots = {self._work[job].shot for job in at if job in self._work}
-        fit = [w for w in self._work.values() if w.waiting and matches(w.device, hand.device) and self._eligible(w)]
+        shots = {self._work[turn.task.job].shot for turn in hand.stack if turn.task.job in self._work}
+        fit = [w for w in self._eligible() if matches(w.device, hand.device)]
         previews = [w for w in fit if w.preview]
-        if previews and len(hand.stack) < DEEPEST and not any(t.kind is Kind.PREVIEW for t in hand.stack):
+        if previews and len(hand.stack) < DEEPEST and not any(t.task.kind is Kind.PREVIEW for t in hand.stack):
             return min(previews, key=lambda w: w.order).waiting[0]
-        others = [w for w in fit if not w.preview and (not hand.stack or w.shot not in shots)]
-        return min(others, key=lambda w: (self._served.get(w.shot, 0), w.order)).waiting[0] if others else None
+        others = [w for w in fit if not w.preview and w.shot not in shots]
+        return min(others, key=lambda w: self._served.get(w.shot, w.order)).waiting[0] if others else None
 
-    def _eligible(self, work: Work) -> bool:
-        """Tell whether no older job of the same shot is unfinished."""
-        return work.preview or not any(w.shot == work.shot and w.order < work.order and not w.preview for w in self._work.values())
+    def _eligible(self) -> list[Work]:
+        """Return the jobs that have something to be done now: of each shot, besides previews, only the oldest job counts."""
+        heads: dict[str, Work] = {}
+        for work in self._work.values():
+            heads.setdefault(f"preview {work.job}" if work.preview else f"shot {work.shot}", work)
+        return [work for work in heads.values() if work.waiting]
 
     def _given(self, hand: Hand, task: Task) -> Do:
         work = self._work[task.job]
         work.waiting.remove(task)
         work.running[task.number] = task
-        hand.stack.append(task)
-        hand.since, hand.ending = self.now, False
-        self._served[work.shot] = next(self._orders)
+        hand.stack.append(Turn(task, self.now))
+        self._serve(work)
         return Do(hand.worker, task)
 
 
 def matches(wanted: str, device: str) -> bool:
     """Tell whether a device is the wanted one; `cuda` is any of them."""
-    return wanted == device or (wanted == "cuda" and device.startswith("cuda:"))
+    return wanted == device or (wanted == CUDA and device.startswith("cuda:"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections import deque
@@ -11,7 +12,7 @@ from typing import Any
 
 from bridge.wire.codec import encode
 from bridge.wire.conversation import Conversation, Role
-from bridge.wire.errors import LimitError, NotGreetedError, VideoMatteError
+from bridge.wire.errors import LimitError, LocalProtocolError, NotGreetedError, VideoMatteError
 from bridge.wire.mapping import PathMap
 from bridge.wire.messages import Error, Message, Progress
 
@@ -19,6 +20,7 @@ from .doors import Door, sent
 
 OUTBOX = 256  # messages, besides progress, kept for a client that does not read
 Address = tuple[str, bytes]
+log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
@@ -54,11 +56,19 @@ class Peer:
     gone: bool = False
 
     def say(self, message: Message, *, request: int, parts: Sequence[Any] = ()) -> None:
-        """Answer a request, if it is still open. Progress is left out for a client that does not read."""
+        """Answer a request, if it is still open. Progress is left out for a client that does not read.
+
+        An answer that cannot be sent as it is, such as one that is too long, ends the request with the reason.
+        """
         if self.gone or (request and self.conversation.ended(request)):
             return
+        try:
+            frames = encode(message, request=request, parts=parts)
+        except LocalProtocolError as error:
+            log.warning("request %d of %s: %s", request, self.session.client if self.session else "somebody", error.message)
+            message = Error.of(error)
+            frames = encode(message, request=request)
         self.conversation.send(message, request=request)
-        frames = encode(message, request=request, parts=parts)
         if self.outbox or not self._sent(frames):
             if not isinstance(message, Progress):
                 self.outbox.append(frames)
