@@ -39,7 +39,7 @@ MAY_USE = {
     "imaging": {"wire", "window"},
     "models": {"wire"},
     "shot": {"wire", "shipped", "window", "version", "sequence", "exr", "imaging"},
-    "solve": {"wire", "shipped", "window", "version", "sequence", "exr", "imaging", "models", "shot"},
+    "solve": {"wire", "shipped", "failures", "window", "version", "sequence", "exr", "imaging", "models", "shot"},
     "daemon": {"wire", "shipped", "failures", "window", "version", "sequence", "exr", "imaging", "shot", "solve"},
     "launch": {"wire", "failures"},
     "training": {"models", "version"},

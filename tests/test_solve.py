@@ -295,6 +295,38 @@ def test_a_device_that_fails_leaves_no_thread_behind(
     assert [t.name for t in threading.enumerate() if t.name in ("ahead", "behind")] == []
 
 
+def test_a_device_that_is_short_of_memory_gets_fewer_tiles_at_once_and_the_same_alpha(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    wide = make_shot(tmp_path / "wide", frames=1, keys=(1001,), width=300, height=280)
+    monkeypatch.setitem(PROFILES, "final", replace(PROFILES["final"], tile=64))
+    solve(asked(wide, tmp_path / "plenty"), tell=lambda event: None)
+    real, sizes = MattingNetwork.refine, []
+
+    def refine(self: MattingNetwork, inputs: torch.Tensor, *others: torch.Tensor, **more: int) -> torch.Tensor:
+        sizes.append(len(inputs))
+        if len(inputs) > 1:
+            raise torch.OutOfMemoryError("out of memory")
+        return real(self, inputs, *others, **more)
+
+    monkeypatch.setattr(MattingNetwork, "refine", refine)
+    solve(asked(wide, tmp_path / "short"), tell=lambda event: None)
+    assert sizes[:3] == [4, 2, 1]
+    assert set(sizes[3:]) == {1}
+    assert caplog.text.count("not enough memory") == 2
+    plenty, short = (read_exr(tmp_path / name / "matte.1001.exr") for name in ("plenty", "short"))
+    assert np.abs(plenty - short).max() <= 2e-3
+
+
+def test_a_single_tile_that_does_not_fit_is_an_error(shot: Shot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refine(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("out of memory")
+
+    monkeypatch.setattr(MattingNetwork, "refine", refine)
+    with pytest.raises(torch.OutOfMemoryError):
+        solve(asked(shot, tmp_path / "out"), tell=lambda event: None)
+
+
 def test_a_plate_that_says_its_own_frames_has_no_gap_between_them(shot: Shot, tmp_path: Path) -> None:
     request = asked(shot, tmp_path / "out", plate=Sequence.parse(f"{shot.plate} 1001-1009x4"))
     assert solved(request)[0].solved == (1001, 1005, 1009)

@@ -7,6 +7,7 @@ and at least two of its columns wide.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from bridge.failures import is_memory
 from bridge.models.inputs import matting_inputs
 from bridge.models.layers import NARROWEST
 from bridge.models.matting import COARSEST, HALO, REDUCTION, Features, MattingNetwork, exact_where_certain, reduced
@@ -31,6 +33,7 @@ from .trimaps import Classes, Trimaps
 
 TILES_AT_ONCE = 4
 Floats = NDArray[np.float32]
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class Matter:
     def __init__(self, network: MattingNetwork, *, engine: Engine, profile: Profile, plates: Plates, trimaps: Trimaps) -> None:
         self._network, self._engine, self._profile = network, engine, profile
         self._plates, self._trimaps = plates, trimaps
+        self._at_once = TILES_AT_ONCE
 
     def mattes(self, wanted: Sequence[int], *, present: Collection[int]) -> Generator[tuple[Plate, Floats], None, None]:
         """Yield plate and alpha (H×W float32 on its data window) of each wanted frame, ascending."""
@@ -125,14 +129,28 @@ class Matter:
         side = self._profile.tile
         alpha = torch.zeros_like(inputs[:, :1])
         tiles = [t for t in grid(*inputs.shape[-2:], side=side) if bool((classes[..., t[0], t[1]] == 1).any())]
-        for start in range(0, len(tiles), TILES_AT_ONCE):
-            batch = tiles[start : start + TILES_AT_ONCE]
-            with_halo = torch.cat([cropped(inputs, t, side=side, halo=HALO) for t in batch])
-            around = torch.cat([cropped(context, t, side=side, halo=HALO, stride=REDUCTION) for t in batch])
-            result = self._network.refine(with_halo, around, halo=HALO)
+        while tiles:
+            batch = tiles[: self._at_once]
+            try:
+                with_halo = torch.cat([cropped(inputs, t, side=side, halo=HALO) for t in batch])
+                around = torch.cat([cropped(context, t, side=side, halo=HALO, stride=REDUCTION) for t in batch])
+                result = self._network.refine(with_halo, around, halo=HALO)
+            except (RuntimeError, MemoryError) as error:
+                self._take_fewer(error)
+                continue
             for (rows, columns), tile in zip(batch, result, strict=True):
                 alpha[0, :, rows, columns] = tile[:, : rows.stop - rows.start, : columns.stop - columns.start]
+            tiles = tiles[len(batch) :]
         return alpha
+
+    def _take_fewer(self, error: BaseException) -> None:
+        """Go on with half as many tiles at once when memory ran out; any other error, and one of a single tile, is raised."""
+        if self._at_once == 1 or not is_memory(error):
+            raise error
+        self._at_once = max(1, self._at_once // 2)
+        log.warning("%s has not enough memory; fewer tiles are computed at once, which is slower", self._engine.device)
+        if self._engine.torch_device.type == "cuda":
+            torch.cuda.empty_cache()
 
 
 def grid(height: int, width: int, *, side: int) -> list[tuple[slice, slice]]:
