@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bridge.wire import places
 
@@ -32,3 +34,13 @@ class Configuration:
     shared: Path = field(default_factory=places.shared_folder)
     state: Path = field(default_factory=places.state_folder)
     cache: Path = field(default_factory=places.cache_folder)
+
+
+def configured(said: Mapping[str, Any]) -> Configuration:
+    """Return a configuration from plain values, as JSON holds them. Raises TypeError for a setting that there is not."""
+    facts = dict(said)
+    facts["folders"] = tuple(Path(folder) for folder in facts.get("folders", ()))
+    facts["path_map"] = tuple((client, daemon) for client, daemon in facts.get("path_map", ()))
+    for name in {"keys", "shared", "state", "cache"} & {name for name, value in facts.items() if value is not None}:
+        facts[name] = Path(facts[name])
+    return Configuration(**facts)

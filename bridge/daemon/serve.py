@@ -9,13 +9,14 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
 from bridge.version import VERSION
 from bridge.wire import curve, places, shared
 from bridge.wire.connection import Connection, new_start, read_connection, write_connection
-from bridge.wire.errors import ResourceError, VideoMatteError
+from bridge.wire.errors import ResourceError, StorageError, VideoMatteError
 
 from .configuration import Configuration
 from .doors import Doors
@@ -26,6 +27,8 @@ from .post import Clerks, Post
 from .queue import Queue
 from .schedule import Schedule
 
+LOCK = "daemon.lock"
+BESIDE = "`videomatte status` shows it, `videomatte stop` stops it; set XDG_RUNTIME_DIR and XDG_STATE_HOME for another beside it."
 log = logging.getLogger(__name__)
 
 
@@ -36,7 +39,8 @@ def serve(configuration: Configuration, *, up: Callable[[Connection, int], None]
     """
     with ExitStack() as stack:
         runtime = places.private(places.runtime_folder())
-        stack.enter_context(alone(runtime / "daemon.lock"))
+        stack.enter_context(alone(runtime / LOCK))
+        stack.enter_context(alone(configuration.state / host_name() / LOCK))
         places.private(configuration.shared)
         shared.sweep(configuration.shared)
         queue = Queue(configuration.state / host_name() / "queue.sqlite")
@@ -45,7 +49,7 @@ def serve(configuration: Configuration, *, up: Callable[[Connection, int], None]
         stack.callback(doors.close)
         post = Post()
         front = _front(configuration, doors, post, queue, stack)
-        connection = _connection(configuration, doors)
+        connection = _connection(configuration, doors, stack)
         path = write_connection(connection)
         stack.callback(_withdraw, path, connection)
         _heed(front)
@@ -71,14 +75,29 @@ def _front(configuration: Configuration, doors: Doors, post: Post, queue: Queue,
     return Front(configuration, doors=doors, pool=pool, post=post, jobs=jobs, clerks=clerks)
 
 
-def _connection(configuration: Configuration, doors: Doors) -> Connection:
-    """Bind the endpoints and say how to reach them."""
+def _connection(configuration: Configuration, doors: Doors, stack: ExitStack) -> Connection:
+    """Bind the endpoints and say how to reach them; for other machines in a connection file of its own."""
     control, pixels = doors.local()
+    here = Connection(control, pixels, pid=os.getpid(), version=VERSION, started=new_start())
     if configuration.tcp is not None:
         key = curve.load_key(configuration.key, folder=configuration.keys)
         where = doors.network(configuration.tcp, key=key, keys=configuration.keys)
         log.info("listening on %s and %s, public key %s", *where, key.public)
-    return Connection(control, pixels, pid=os.getpid(), version=VERSION, started=new_start())
+        control, pixels = (_reachable(endpoint) for endpoint in where)
+        path = write_connection(replace(here, control=control, pixels=pixels, server_key=key.public), path=network_file())
+        stack.callback(_withdraw, path, here)
+        log.info("other machines connect by a copy of %s", path)
+    return here
+
+
+def network_file() -> Path:
+    """Return the connection file for clients on other machines."""
+    return places.runtime_folder() / "network.json"
+
+
+def _reachable(endpoint: str) -> str:
+    """Return an endpoint that listens on every address with this machine's name in place of them."""
+    return re.sub(r"^tcp://(0\.0\.0\.0|\[::\]|\*):", f"tcp://{socket.getfqdn()}:", endpoint)
 
 
 def _withdraw(path: Path, connection: Connection) -> None:
@@ -97,16 +116,21 @@ def _heed(front: Front) -> None:
         front.stop(now=asked)
         asked = True
 
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
+    for number in (getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)):
+        if signal.getsignal(number) is not signal.SIG_IGN:
             with suppress(ValueError):
-                signal.signal(getattr(signal, name), stop)
+                signal.signal(number, stop)
 
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Hold a lock that only one daemon of this runtime folder can hold. Raises ResourceError when another has it."""
-    with path.open("a+", encoding="ascii") as file:
+    """Hold a lock that only one daemon can hold. Raises ResourceError when another has it, StorageError when it cannot be made."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+", encoding="ascii")
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror}.", file=str(path)) from None
+    with file:
         _lock(file, path)
         file.seek(0)
         file.truncate()
@@ -129,7 +153,7 @@ def _lock(file: IO[str], path: Path) -> None:
         file.seek(0)
         raise ResourceError(
             f"A daemon is running already (process {file.read().strip() or 'unknown'}).",
-            remedy="`videomatte status` shows it, `videomatte stop` stops it; set XDG_RUNTIME_DIR for another beside it.",
+            remedy=BESIDE,
             file=str(path),
         ) from None
 
