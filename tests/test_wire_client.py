@@ -224,6 +224,11 @@ def test_a_daemon_that_came_and_went_leaves_a_client_that_works(folder: Path, cl
             client.call(Ping(), timeout=2)
 
 
+def test_a_shutdown_may_be_the_first_thing_that_is_asked(server: Server, client: Client) -> None:
+    assert client.call(DaemonShutdown()) == Done()
+    assert server.heard == ["hello", "daemon.shutdown"]
+
+
 def test_a_new_daemon_is_not_shut_down_by_an_old_request(folder: Path, client: Client) -> None:
     first = Server(folder)
     client.call(Ping())

@@ -218,8 +218,8 @@ class Client:
     def _begin_again(self) -> None:
         """Prepare for a new session: shots first, then jobs by their ids and whatever was not answered."""
         for request, pending in list(self._pending.items()):
-            pending.posted = False
-            if isinstance(pending.message, DaemonShutdown):
+            asked, pending.posted = pending.posted, False
+            if asked and isinstance(pending.message, DaemonShutdown):
                 self._end(request, Error.of(self._session.unreachable("ended before it said so")))
             elif pending.job is not None and isinstance(pending.message, (ShotSolve, JobFollow)):
                 pending.message = JobFollow(pending.job)
