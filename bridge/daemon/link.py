@@ -147,7 +147,7 @@ def heard(text: bytes) -> Said:
 def _plain(value: Any) -> Any:
     """Return a JSON value: frames as ranges, kinds by name."""
     if isinstance(value, dict):
-        return {name: format_range(v) if name in FRAMES and v is not None else _plain(v) for name, v in value.items()}
+        return {name: format_range(v) if name in FRAMES and isinstance(v, tuple) else _plain(v) for name, v in value.items()}
     if isinstance(value, tuple | list):
         return [_plain(v) for v in value]
     return value.value if isinstance(value, Kind) else value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,26 +11,25 @@ from bridge.imaging.canvas import place
 from bridge.window import Window
 from bridge.wire.errors import LimitError, WindowError
 from bridge.wire.pixels import InlinePixels, SharedPixels, byte_count
-from bridge.wire.shared import SharedFile
+from bridge.wire.shared import SharedFile, SharedFiles
 
 Floats = NDArray[np.float32]
 
 
-def taken(pixels: InlinePixels | SharedPixels, parts: tuple[memoryview, ...], *, shared: Path | None, most: int) -> NDArray[Any]:
+def taken(pixels: InlinePixels | SharedPixels, parts: tuple[memoryview, ...], *, shared: SharedFiles | None, most: int) -> NDArray[Any]:
     """Return the pixels of a message, H×W or H×W×C float16 or float32, the first row on top; integers as 0..1. A copy of its own.
 
-    shared: the folder of shared memory; most: pixels of a picture that are taken.
+    shared: the files of shared memory; most: pixels of a picture that are taken.
     Raises LimitError for a picture that is too large, InputError for shared memory that is not there.
     """
     if pixels.shape[0] * pixels.shape[1] > most:
         raise LimitError(f"A picture of {pixels.shape[1]}×{pixels.shape[0]} pixels; {most} are allowed.", remedy="Reduce it.")
     if isinstance(pixels, InlinePixels):
         return _as_floats(np.frombuffer(parts[pixels.part], pixels.dtype).reshape(pixels.shape), pixels.rows)
-    with _opened(pixels, shared) as file:
-        return _as_floats(_array(file, pixels), pixels.rows)
+    return _as_floats(_array(_opened(pixels, shared), pixels), pixels.rows)
 
 
-def put(values: Floats, into: SharedPixels, *, data: Window, display: Window, shared: Path | None) -> None:
+def put(values: Floats, into: SharedPixels, *, data: Window, display: Window, shared: SharedFiles | None) -> None:
     """Write H×W values of a data window into shared memory in place, as many pixels as it has room for: display or data window.
 
     Raises WindowError when it has the size of neither, InputError for shared memory that is not there.
@@ -43,21 +41,19 @@ def put(values: Floats, into: SharedPixels, *, data: Window, display: Window, sh
             f"The result has the data window {data} and the display window {display}; there is room for {into.shape}.",
             remedy="Make room for one channel of either window.",
         )
-    with _opened(into, shared) as file:
-        target = _array(file, into)[..., 0] if len(into.shape) == 3 else _array(file, into)
-        target = target[::-1] if into.rows == "up" else target
-        found = place(values, of=data, into=window)
-        if np.issubdtype(target.dtype, np.integer):
-            target[...] = np.rint(found.clip(0, 1) * np.iinfo(target.dtype).max)
-        else:
-            np.copyto(target, found, casting="unsafe")
-        del target
+    target = _array(_opened(into, shared), into).reshape(height, width)
+    target = target[::-1] if into.rows == "up" else target
+    found = place(values, of=data, into=window)
+    if np.issubdtype(target.dtype, np.integer):
+        target[...] = np.rint(found.clip(0, 1) * np.iinfo(target.dtype).max)
+    else:
+        np.copyto(target, found, casting="unsafe")
 
 
-def _opened(pixels: SharedPixels, shared: Path | None) -> SharedFile:
+def _opened(pixels: SharedPixels, shared: SharedFiles | None) -> SharedFile:
     if shared is None:
         raise LimitError("This client has no shared memory with the daemon.", remedy="Send pixels inline, or by path.")
-    return SharedFile.open(shared, pixels.name, size=pixels.offset + byte_count(pixels.dtype, pixels.shape))
+    return shared.get(pixels.name, size=pixels.offset + byte_count(pixels.dtype, pixels.shape))
 
 
 def _array(file: SharedFile, pixels: SharedPixels) -> NDArray[Any]:

@@ -20,6 +20,7 @@ from bridge.wire.description import Description
 from bridge.wire.errors import UsageError
 from bridge.wire.messages import FrameResult, ShotPreview, ShotResult, ShotState
 from bridge.wire.pixels import FilePixels, InlinePixels
+from bridge.wire.shared import SharedFiles
 from bridge.wire.values import FrameState
 
 from .pictures import put
@@ -62,7 +63,7 @@ def of_loose(description: Description, asked: ShotResult) -> Where:
     return Where(output.files.path(asked.frame), asked.kind, _state(plan, asked.frame))
 
 
-def read(where: Where, asked: ShotResult | ShotPreview, *, shared: Path | None) -> Found:
+def read(where: Where, asked: ShotResult | ShotPreview, *, shared: SharedFiles | None) -> Found:
     """Return a result the way it was asked for; without pixels where there is no file. Raises ImageError, WindowError, InputError."""
     if not where.path.exists():
         return Found(FrameResult(asked.frame, where.state))

@@ -22,6 +22,7 @@ from bridge.wire.description import Description
 from bridge.wire.errors import UnknownShotError, UsageError
 from bridge.wire.mapping import PathMap
 from bridge.wire.pixels import FilePixels, InlinePixels, SharedPixels
+from bridge.wire.shared import SharedFiles
 
 from . import given, results
 from .configuration import Configuration
@@ -58,6 +59,7 @@ class Shots:
     def __init__(self, jobs: Jobs, *, clerks: Clerks, configuration: Configuration) -> None:
         self._jobs, self._clerks, self._configuration = jobs, clerks, configuration
         self._shots: OrderedDict[str, Opened] = OrderedDict()
+        self._memory = SharedFiles(configuration.shared)
 
     def __len__(self) -> int:
         return len(self._shots)
@@ -169,7 +171,7 @@ class Shots:
 
     def _result(self, peer: Peer, request: int, asked: wire.ShotResult, _: Parts) -> None:
         shot = self._shot(asked.shot)
-        shared = None if peer.door.secure else self._configuration.shared
+        shared = None if peer.door.secure else self._memory
 
         def work() -> results.Found:
             where = results.of_loose(shot.description, asked) if shot.folder is None else results.of_folder(shot.on_disk(), asked)
@@ -187,7 +189,7 @@ class Shots:
         return Guard(peer.session.path_map if peer.session else PathMap(), folders)
 
     def _taken(self, pixels: InlinePixels | SharedPixels, parts: Parts, peer: Peer) -> Any:
-        shared = None if peer.door.secure else self._configuration.shared
+        shared = None if peer.door.secure else self._memory
         return taken(pixels, parts, shared=shared, most=self._configuration.pixels)
 
     def _sent(self, peer: Peer, request: int) -> Callable[[results.Found], None]:

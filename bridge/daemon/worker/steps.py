@@ -31,6 +31,7 @@ from bridge.solve.weights import Networks, load_networks
 from bridge.version import VERSION
 from bridge.wire.description import Description
 from bridge.wire.pixels import SharedPixels
+from bridge.wire.shared import SharedFiles
 
 from .. import link
 from ..memory import resident
@@ -73,7 +74,7 @@ class Desk:
         prepare(self._engine)
         exr.set_threads(max(1, self._engine.threads // 2))
         keep_within(memory, device=self._engine.torch_device)
-        self._shared = shared
+        self._shared = SharedFiles(shared) if shared is not None else None
         self._networks: Networks = load_networks(self._engine.torch_device)
         self._open: OrderedDict[str, Open] = OrderedDict()
 
