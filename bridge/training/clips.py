@@ -92,7 +92,18 @@ def _clips(
 ) -> Clips:
     frame = (size, size) if isinstance(size, int) else (size[0], size[1])
     whens = np.broadcast_to(np.asarray(times, np.float64), (batch, np.shape(times)[-1]))
-    drafts = [drafted([*words, b], times=whens[b], size=frame, footage=footage, families=families, clean=clean) for b in range(batch)]
+    drafts = [
+        drafted(
+            [*words, b],
+            times=whens[b],
+            size=frame,
+            footage=footage,
+            families=families,
+            clean=clean,
+            plain=bool(glitches) and glitches[b].plain,
+        )
+        for b in range(batch)
+    ]
     if glitches:
         drafts = [d if d.wear is None else replace(d, wear=worsened(d.wear, g)) for d, g in zip(drafts, glitches, strict=True)]
     generator = torch.Generator(device).manual_seed(int(np.random.SeedSequence(words).generate_state(1)[0]))

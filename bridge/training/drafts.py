@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .degrade import Wear, drawn_wear
 from .footage import Footage, fractal
-from .foregrounds import FAMILIES, SHARES, Layer, available, layer
+from .foregrounds import FAMILIES, OPAQUE, SHARES, Layer, available, layer
 from .motion import Motion, camera_motion, object_motion
 from .textures import Texture, moving, still
 
@@ -60,17 +60,23 @@ def drafted(
     footage: Footage | None,
     families: Sequence[str] | None,
     clean: bool,
+    plain: bool = False,
 ) -> Draft:
-    """Draw a clip from the words of its seed; the second to last decides which layers of the pool are alive."""
+    """Draw a clip from the words of its seed; the second to last decides which layers of the pool are alive.
+
+    plain: opaque things whose colours are not made alike to what lies behind.
+    """
+    if plain and families is None:
+        families = [name for name in available(footage) if name in OPAQUE]
     rng = np.random.default_rng(list(words))
     short = min(size)
     extent = (EXTENT * size[0] / short, EXTENT * size[1] / short)
     canvas = (round(EXTENT * size[0]), round(EXTENT * size[1]))
     linear = bool(rng.random() < 0.65)
     behind = moving(rng, canvas, footage, times.tolist()) if rng.random() < 0.25 else still(rng, canvas, footage)
-    first = _piece(rng, words[-2], canvas, extent, short, footage, families, behind)
+    first = _piece(rng, words[-2], canvas, extent, short, footage, families, behind, plain)
     again = rng.random()
-    second = _piece(rng, words[-2], canvas, extent, short, footage, families, behind) if again < 0.3 else None
+    second = _piece(rng, words[-2], canvas, extent, short, footage, families, behind, plain) if again < 0.3 else None
     camera = camera_motion(rng)
     shutter = float(rng.uniform(0.3, 1.0) * (rng.random() < 0.5))
     pieces = [p.motion for p in (first, second) if p is not None]
@@ -107,6 +113,7 @@ def _piece(
     footage: Footage | None,
     families: Sequence[str] | None,
     behind: Texture,
+    plain: bool,
 ) -> Piece:
     names = list(families) if families is not None else list(available(footage))
     shares = np.array([SHARES.get(n, 0.2) for n in names])
@@ -118,7 +125,7 @@ def _piece(
         colour = cloth * (0.35 + 1.3 * colour.mean(-1, keepdims=True) / 255)
     elif rng.random() < 0.3:
         colour = colour * (0.6 + 0.8 * fractal(rng, max(canvas), cells=3, octaves=2)[: canvas[0], : canvas[1], None])
-    if rng.random() < 0.5:
+    if not plain and rng.random() < 0.5:
         colour = close_in_colour(rng, colour, alpha, behind.shown[0])
     elif rng.random() < 0.5:
         grey = colour.mean(-1, keepdims=True)

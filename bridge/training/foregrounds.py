@@ -191,6 +191,7 @@ SHARES = {
     EFFECT: 0.03,
 }
 TRAINED = tuple(SHARES)
+OPAQUE = ("strands", "blobs", "edges", "twigs", "holed", CUTOUT)
 TINTED = {
     "blobs": 1.0,
     "edges": 1.0,

@@ -1,8 +1,11 @@
-"""Glitches: what makes one frame of a clip ambiguous while its neighbours are not, so that ST-FAM is needed.
+"""Glitches: what makes one frame of a clip ambiguous while its neighbours are not, so that ST-FAM is needed; and loose trimaps.
 
-Four kinds, each on a frame of its own: the background has the foreground's own colour in places; noise rises; the trimap's band swells,
-loses what it knew, or its edge slips. A clip without a glitch has the trimap's band jump from frame to frame, or nothing at all.
-"""
+Glitches are of four kinds, each on a frame of its own: the background has the foreground's own colour in places; noise rises; the trimap
+forgets what it knew in places, or its edge slips. In some clips the trimap's band swells anew on every frame.
+
+A trimap that keeps its distance from what is soft gives alpha away by the distance alone. People and stage 1 do not paint so: in most
+clips the band is therefore wider on either side, here more and there less. And plain clips have none of it: little noise, colours that
+are not alike, opaque things, as most photographs are. The prior is nearly right there, and the network must learn to leave it alone."""
 
 from __future__ import annotations
 
@@ -21,7 +24,9 @@ from .footage import noise
 from .trimaps import perturbed
 
 Classes = NDArray[np.uint8]
-HIDDEN, NOISY, JUMPING, FORGOTTEN, SLIPPED = 0.3, 0.35, 0.45, 0.25, 0.2  # of the clips
+HIDDEN, NOISY, JUMPING, FORGOTTEN, SLIPPED, LOOSE = 0.3, 0.35, 0.45, 0.25, 0.2, 0.7  # of the clips
+PLAIN, QUIET = 0.45, 0.25  # of the clips; the share of their noise that they keep
+OUTWARD, INWARD = 0.25, 0.12  # of the frame's short side, how far a loose band reaches at most
 STILL = 0.2  # of the clips stand still, so that every change of alpha is an error
 NEAR = 9  # pixels over which the foreground's colour is averaged to hide it
 READ = 0.01  # noise that a noisy frame has at least, before its factor
@@ -29,32 +34,42 @@ READ = 0.01  # noise that a noisy frame has at least, before its factor
 
 @dataclass(frozen=True)
 class Glitch:
-    """A clip's glitches. hidden: T×H×W float32, 0..1, how far the background takes the foreground's colour; noisier: T, factors of noise;
-    swell: T, pixels by which the unknown band grows; forgotten: T×H×W bool, where nothing is certain; slipped: T, how badly edges slip."""
+    """A clip's glitches.
+
+    hidden: T×H×W float32, 0..1, how far the background takes the foreground's colour; noisier: T, factors of noise; swell: T, pixels by
+    which the unknown band grows; forgotten: T×H×W bool, where nothing is certain; slipped: T, how badly edges slip; loose: 2×H×W float32,
+    pixels by which the band is wider towards background and towards foreground, on every frame; plain: an easy clip.
+    """
 
     hidden: NDArray[np.float32]
     noisier: tuple[float, ...]
     swell: tuple[int, ...]
     forgotten: NDArray[np.bool_]
     slipped: tuple[float, ...]
+    loose: NDArray[np.float32]
+    plain: bool
 
 
 def drawn_glitch(rng: np.random.Generator, *, frames: int, size: tuple[int, int]) -> Glitch:
     """Draw the glitches of a clip of frames of a height and a width; those between its ends are hit three times in four."""
     hidden, forgotten = np.zeros((frames, *size), np.float32), np.zeros((frames, *size), bool)
     noisier, slipped = np.ones(frames), np.zeros(frames)
-    if rng.random() < HIDDEN:
+    plain = rng.random() < PLAIN
+    if not plain and rng.random() < HIDDEN:
         hidden[_hit(rng, frames)] = np.clip(4 * (_patches(rng, size) - rng.uniform(0.45, 0.65)), 0, 1)
-    if rng.random() < NOISY:
+    if not plain and rng.random() < NOISY:
         noisier[_hit(rng, frames)] = rng.uniform(2.0, 6.0)
     swell = np.zeros(frames, int)
     if rng.random() < JUMPING:
         swell = (0.06 * min(size) * rng.random(frames) ** 2 + 0.5).astype(int)
-    if rng.random() < FORGOTTEN:
+    if not plain and rng.random() < FORGOTTEN:
         forgotten[_hit(rng, frames)] = _patches(rng, size) > rng.uniform(0.4, 0.65)
-    if rng.random() < SLIPPED:
+    if not plain and rng.random() < SLIPPED:
         slipped[_hit(rng, frames)] = rng.uniform(1.0, 2.0)
-    return Glitch(hidden, tuple(noisier.tolist()), tuple(swell.tolist()), forgotten, tuple(slipped.tolist()))
+    loose = np.zeros((2, *size), np.float32)
+    if rng.random() < LOOSE:
+        loose = np.stack([_widths(rng, size, most * min(size)) for most in (OUTWARD, INWARD)])
+    return Glitch(hidden, tuple(noisier.tolist()), tuple(swell.tolist()), forgotten, tuple(slipped.tolist()), loose, plain)
 
 
 def moments(rng: np.random.Generator, *, batch: int, times: Sequence[float]) -> NDArray[np.float64]:
@@ -74,7 +89,9 @@ def camouflaged(background: Tensor, foreground: Tensor, glitches: Sequence[Glitc
 
 
 def worsened(wear: Wear, glitch: Glitch) -> Wear:
-    """Return the wear of a clip with the noise of a glitch."""
+    """Return the wear of a clip with the noise of a glitch, or with little noise where it is plain."""
+    if glitch.plain:
+        return replace(wear, shot=QUIET * wear.shot, read=QUIET * wear.read, quality=max(85.0, wear.quality) if wear.quality else 0.0)
     if max(glitch.noisier) <= 1.0:
         return wear
     return replace(wear, read=max(wear.read, READ), worse=tuple(max(a, b) for a, b in zip(wear.worse, glitch.noisier, strict=True)))
@@ -82,7 +99,7 @@ def worsened(wear: Wear, glitch: Glitch) -> Wear:
 
 def mistaken(rng: np.random.Generator, classes: Classes, glitch: Glitch) -> Classes:
     """Return T×H×W classes with a glitch: a wider band, patches that became unknown, an edge that slipped."""
-    result = classes.copy()
+    result = np.stack([loosened(c, glitch.loose) for c in classes]) if glitch.loose.any() else classes.copy()
     for t, frame in enumerate(result):
         if glitch.slipped[t]:
             frame[:] = perturbed(rng, frame, amount=glitch.slipped[t])
@@ -91,6 +108,21 @@ def mistaken(rng: np.random.Generator, classes: Classes, glitch: Glitch) -> Clas
             frame[cv2.dilate((frame == 1).astype(np.uint8), brush) > 0] = 1
     result[glitch.forgotten] = 1
     return result
+
+
+def loosened(classes: Classes, loose: NDArray[np.float32]) -> Classes:
+    """Return H×W classes, unknown where they were or are nearer to it than `loose`, 2×H×W pixels for background and foreground."""
+    known = (classes != 1).astype(np.uint8)
+    if known.all():
+        return classes.copy()
+    away = cv2.distanceTransform(known, cv2.DIST_L2, cv2.DIST_MASK_5)
+    return np.where(away <= np.where(classes == 2, loose[1], loose[0]), 1, classes).astype(np.uint8)
+
+
+def _widths(rng: np.random.Generator, size: tuple[int, int], most: float) -> NDArray[np.float32]:
+    """Return H×W widths, 0 in some places and up to `most` pixels in others."""
+    reach = most * rng.random() ** 2
+    return np.asarray(reach * np.clip(2.5 * (_patches(rng, size) - rng.uniform(0.0, 0.4)), 0, 1), np.float32)
 
 
 def _hit(rng: np.random.Generator, frames: int) -> int:

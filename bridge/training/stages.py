@@ -23,7 +23,8 @@ MEMORIES = 2  # non-key memories a solve gives the attention
 
 GROUPS = 12  # prepared batches alive at once
 REPEATED, FIRST = 0.12, 0.08  # shares of clips shown as one photograph, and as the first frames of a shot
-MISLED = 0.4  # of the clips have a frame whose prior is wrong in patches, beyond what its colours would explain
+MISLED = 0.25  # of the clips have a frame whose prior is wrong in patches, beyond what its colours would explain
+HEAVIEST, NEARLY_RIGHT = 8.0, 0.03  # most weight of a pixel; mean error of a prior below which clips are alike
 USES = 8  # steps between two new ones: so often each is used, every time flipped, turned and reversed anew
 
 
@@ -106,6 +107,19 @@ def prepared(seed: int, setting: Setting) -> Lesson:
     return Lesson(inputs.half(), clips.alpha, contrast, clips.classes)
 
 
+def evened(unknown: Tensor, wrong: Tensor) -> Tensor:
+    """Weigh the unknown region, N×T×1×H×W, so that clips with a narrow band, and those on which the prior is nearly right, count too.
+
+    wrong: how far the prior is off, the same shape. A clip's weight is one over its unknown pixels and over the prior's mean error there,
+    at most HEAVIEST times the mean of all: what counts is by how much the network makes the prior better or worse.
+    """
+    count = unknown.sum((1, 2, 3, 4), keepdim=True)
+    error = (unknown * wrong).sum((1, 2, 3, 4), keepdim=True) / count.clamp(min=1.0)
+    weight = (count > 0) / (count.clamp(min=1.0) * (error + NEARLY_RIGHT))
+    mean = (weight * count).sum() / count.sum().clamp(min=1.0)
+    return unknown * (weight / mean.clamp(min=1e-12)).clamp(max=HEAVIEST)
+
+
 def misled(inputs: Tensor, draw: random.Random) -> Tensor:
     """Make the prior of one frame of some clips wrong in patches of the unknown region: even, blurred, shifted or inverted.
 
@@ -123,7 +137,7 @@ def misled(inputs: Tensor, draw: random.Random) -> Tensor:
         alpha = frame[PRIOR_ALPHA]
         wrong = draw.choice((_even, _blurred, _shifted, _inverted))(alpha, draw)
         frame[PRIOR_ALPHA] = torch.where(where, wrong, alpha)
-        trust = draw.uniform(0.2, 1.0)
+        trust = draw.uniform(0.0, 0.5)
         frame[CONFIDENCE] = torch.where(where, trust * frame[CONFIDENCE], frame[CONFIDENCE])
     return result
 
@@ -149,15 +163,17 @@ def _inverted(alpha: Tensor, draw: random.Random) -> Tensor:
 def _matting_loss(alpha: Tensor, lesson: Lesson, inputs: Tensor) -> tuple[Tensor, dict[str, float]]:
     classes, truth, contrast = (m[:, 1:-1] for m in (lesson.classes, lesson.alpha, lesson.contrast))
     unknown = (classes == 1).float()
+    before = torch.where(classes == 1, inputs[:, 1:-1, PRIOR_ALPHA : PRIOR_ALPHA + 1], truth)
+    weight = evened(unknown, (before - truth).abs())
     exact = torch.where(classes == 1, alpha, (classes == 2).float())
-    flat = [x.flatten(0, 1) for x in (exact, truth, unknown)]
+    flat = [x.flatten(0, 1) for x in (exact, truth, weight)]
     terms = {
         "alpha": losses.alpha_loss(*flat),
         "composition": 0.5 * losses.composition_loss(*flat, contrast=contrast.flatten(0, 1)),
         "laplacian": 0.5 * losses.laplacian_loss(*flat),
         "gradient": 0.5 * losses.gradient_loss(*flat),
-        "temporal": 1.0 * losses.temporal_loss(exact, truth, unknown),
-        "change": 3.0 * losses.change_loss(exact, truth, unknown),
+        "temporal": 1.0 * losses.temporal_loss(exact, truth, weight),
+        "change": 3.0 * losses.change_loss(exact, truth, weight),
     }
     prior = losses.alpha_loss(inputs[:, 1:-1, PRIOR_ALPHA : PRIOR_ALPHA + 1], truth, unknown)
     return torch.stack(list(terms.values())).sum(), {"prior": float(prior), **{k: float(v.detach()) for k, v in terms.items()}}
