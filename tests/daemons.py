@@ -68,15 +68,8 @@ class Daemon:
         settings = {**SETTINGS, "shared": str(self.folder / "shared"), **self.settings}
         command = [sys.executable, "-m", "bridge.daemon", "--json", "--quiet", "--settings", json.dumps(settings)]
         with (self.folder / "stderr.log").open("a") as said:
-            self.process = subprocess.Popen(
-                command,
-                stdout=subprocess.PIPE,
-                stderr=said,
-                text=True,
-                env=self.environment,
-                preexec_fn=self._limit,
-                start_new_session=True,
-            )
+            kind: dict[str, Any] = {"text": True, "env": self.environment, "preexec_fn": self._limit, "start_new_session": True}
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, **kind)
         assert self.process.stdout is not None
         event = json.loads(self.process.stdout.readline() or "{}")
         assert event.get("event") == "serving", (event, self.log)

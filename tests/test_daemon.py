@@ -110,12 +110,12 @@ def test_models_ping_and_release_are_answered(daemon: Daemon, tmp_path: Path) ->
 def test_eight_clients_at_once_get_exactly_the_bytes_of_lone_solves(tmp_path: Path) -> None:
     shots = [make_shot(tmp_path / f"s{n}", frames=3 + n % 3, width=48 + 8 * n, height=40, keys=(1001, 1003)) for n in range(8)]
     results: dict[int, JobResult] = {}
+    with daemon_in(tmp_path / "d") as running:
 
-    def ask(n: int) -> None:
-        with daemon.client(name=f"c{n}", patience=60) as client:
-            results[n] = solved(client, described(shots[n], tmp_path / f"out{n}"))
+        def ask(n: int) -> None:
+            with running.client(name=f"c{n}", patience=60) as client:
+                results[n] = solved(client, described(shots[n], tmp_path / f"out{n}"))
 
-    with daemon_in(tmp_path / "d") as daemon:
         threads = [threading.Thread(target=ask, args=(n,)) for n in range(8)]
         for thread in threads:
             thread.start()
