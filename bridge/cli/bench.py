@@ -1,4 +1,7 @@
-"""`videomatte bench`: frames per second and memory on this machine, of a synthetic shot, EXR in to EXR out, as a table."""
+"""`videomatte bench`: frames per second and memory on this machine, of a synthetic shot, EXR in to EXR out, as a table.
+
+`videomatte bench transport` measures the way of pixels to another process instead.
+"""
 
 from __future__ import annotations
 
@@ -45,24 +48,32 @@ def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
     """Add the subcommand and what may be typed after it."""
     parser = commands.add_parser("bench", help="measure frames per second and memory here", description=__doc__, allow_abbrev=False)
     parser.set_defaults(run=run)
-    parser.add_argument("--size", type=sizes, default="1920x1080", metavar="WxH,WxH", help="sizes of the plate (%(default)s)")
+    what = "of a whole solve, or of the way of pixels to another process and back"
+    parser.add_argument("what", nargs="?", choices=("solve", "transport"), default="solve", help=f"{what} (%(default)s)")
+    parser.add_argument("--size", type=sizes, metavar="WxH,WxH", help="sizes of the plate (1920x1080; transport: 3840x2160 too)")
     parser.add_argument("--frames", type=counts, default="12", metavar="N", help="frames of the shot (%(default)s)")
     parser.add_argument("--unknown", type=share, default=0.15, metavar="SHARE", help="unknown share of the key (%(default)s)")
     parser.add_argument("--memory", type=counts, metavar="N,N", help="instead: shots of these lengths, keys on first and last frame")
     parser.add_argument("--profile", choices=("final", "draft"), default="final", help="of the solve")
     parser.add_argument("--device", type=read.device, default="auto", metavar="auto|cpu|cuda[:N]", help="what computes")
+    parser.add_argument("--repeats", type=int, default=20, metavar="N", help="of transport: how often it is measured (%(default)s)")
     parser.add_argument("--cores", type=int, metavar="N", help="use only N cores (Linux)")
 
 
 def run(typed: argparse.Namespace, console: Console, stop: Stop) -> None:
     """Measure and print the table. Raises ResourceError when a solve fails."""
+    if typed.what == "transport":
+        from . import transport
+
+        transport.run(typed.size or sizes("1920x1080,3840x2160"), repeats=max(1, typed.repeats), console=console, stop=stop)
+        return
     if not hasattr(os, "wait4"):
         raise ResourceError("This system does not tell how much memory a process used.", remedy="Run the benchmark on Linux or macOS.")
     if typed.cores and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: max(1, typed.cores)])
     lengths, keys = (typed.memory, (0, -1)) if typed.memory else (typed.frames, (0,))
     found = []
-    for width, height in typed.size:
+    for width, height in typed.size or sizes("1920x1080"):
         for frames in lengths:
             console.note(f"Measuring {width}×{height}, {frames} frames")
             found.append(measured(typed, width=width, height=height, frames=frames, keys=keys, stop=stop))
