@@ -289,7 +289,7 @@ def test_small_questions_are_answered_while_large_frames_move_and_the_device_is_
     daemon: Daemon, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     busy = make_shot(tmp_path / "busy", frames=60)
-    payload, ended, waits = bytes(100_000_000), threading.Event(), []
+    payload, ended, waits = bytes(100_000_000), threading.Event(), list[float]()
 
     def send() -> None:
         with daemon.client(name="large", patience=60) as client:
@@ -306,7 +306,7 @@ def test_small_questions_are_answered_while_large_frames_move_and_the_device_is_
         thread.start()
         while not ended.is_set() and thread.is_alive():
             at = time.perf_counter()
-            quick.call((Ping(), DaemonStatus())[len(waits) % 2], timeout=30)
+            quick.call(Ping(), timeout=30) if len(waits) % 2 else quick.call(DaemonStatus(), timeout=30)
             waits.append(time.perf_counter() - at)
             time.sleep(0.005)
         at = time.perf_counter()
@@ -325,12 +325,14 @@ def test_small_questions_are_answered_while_large_frames_move_and_the_device_is_
 def test_ten_thousand_small_requests_leak_neither_memory_nor_descriptors(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
     def ask(client: Client, times: int) -> None:
         for n in range(times):
-            client.call((Ping(), DaemonStatus(), Jobs(all=True))[n % 3])
+            client.call(Ping())
+            client.call(DaemonStatus())
+            client.call(Jobs(all=True))
 
     with daemon.client() as client:
-        ask(client, 1000)
+        ask(client, 300)
         before = _resident(daemon.pid), _descriptors(daemon.pid)
-        ask(client, 10_000)
+        ask(client, 3_400)
         after = _resident(daemon.pid), _descriptors(daemon.pid)
     with capsys.disabled():
         print(f"\nresident {before[0] / 1e6:.1f} → {after[0] / 1e6:.1f} MB, descriptors {before[1]} → {after[1]}")

@@ -15,10 +15,11 @@ import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
 from bridge.wire import curve, places
-from bridge.wire.errors import NotAllowedError, StorageError
+from bridge.wire.errors import NotAllowedError, StorageError, UsageError
 from bridge.wire.limits import HEADER_BYTES, PART_BYTES
 
-WAITING = 1000  # messages kept for a client that does not read, before it is told less
+WAITING = {"control": 1000, "pixels": 2}  # messages kept in the socket for a client that does not read
+LAST_PORT = 65535
 DOMAIN = "videomatte"
 log = logging.getLogger(__name__)
 
@@ -69,8 +70,12 @@ class Doors:
     def network(self, address: str, *, key: curve.Key, keys: Path | None) -> tuple[str, str]:
         """Bind endpoints that other machines reach, `HOST:PORT` and the next port, and return their addresses.
 
-        Raises NotAllowedError when no client has a key that may come in, StorageError when the address is not to be had.
+        Raises UsageError for something else, NotAllowedError when no client has a key that may come in, StorageError when the address is
+        not to be had.
         """
+        host, _, port = address.rpartition(":")
+        if not host or not port.isdecimal() or int(port) > LAST_PORT - 1:
+            raise UsageError(f"{address} is not HOST:PORT.", remedy="Name an address and a port, such as 0.0.0.0:7717.")
         if not curve.allowed_clients(folder=keys):
             raise NotAllowedError(
                 "No client key is allowed, so nobody could connect.", remedy="Allow one: videomatte keys allow NAME PUBLIC-KEY"
@@ -78,7 +83,6 @@ class Doors:
         self._authenticator = ThreadAuthenticator(self.context)
         self._authenticator.start()
         self._authenticator.configure_curve_callback(domain=DOMAIN, credentials_provider=AllowList(keys))
-        host, _, port = address.rpartition(":")
         control, pixels = (f"tcp://{host}:{int(port) + n if int(port) else '*'}" for n in (0, 1))
         return self._bound("control", control, key=key), self._bound("pixels", pixels, key=key)
 
@@ -105,8 +109,8 @@ class Doors:
         return {
             zmq.LINGER: 200,
             zmq.MAXMSGSIZE: HEADER_BYTES if kind == "control" else PART_BYTES,
-            zmq.SNDHWM: WAITING,
-            zmq.RCVHWM: WAITING if kind == "control" else 8,
+            zmq.SNDHWM: WAITING[kind],
+            zmq.RCVHWM: WAITING[kind],
             zmq.ROUTER_MANDATORY: 1,
             zmq.ROUTER_HANDOVER: 0,
             zmq.HEARTBEAT_IVL: 5000,

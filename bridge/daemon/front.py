@@ -26,6 +26,7 @@ from bridge.wire.values import DeviceState, ModelState
 
 from .configuration import Configuration
 from .doors import Door, Doors, received
+from .held import Held
 from .jobs import Jobs
 from .memory import resident
 from .pool import Hired, Pool
@@ -36,13 +37,14 @@ from .shots import Shots
 TICK_MS = 100
 AT_ONCE = {"control": 64, "pixels": 1}  # messages heard by a door in one turn of the loop
 STOP_SECONDS = 15.0
+WHILE_STOPPING = (wire.Ping, wire.JobCancel, wire.DaemonShutdown)  # what is answered while the last frames are written
 ABILITIES = ("path", "inline", "shared", "preview", "follow")
 log = logging.getLogger(__name__)
 Answer = Callable[[Peer, int, Any, tuple[memoryview, ...]], None]
 
 
 class Front:
-    """Hears and answers. `run` returns when the daemon was told to stop."""
+    """Hears and answers. `run` returns when the daemon was told to stop; `at_once`: without waiting for frames in work."""
 
     def __init__(self, configuration: Configuration, *, doors: Doors, pool: Pool, post: Post, jobs: Jobs, clerks: Clerks) -> None:
         self._configuration, self._doors, self._pool, self._post = configuration, doors, pool, post
@@ -51,7 +53,9 @@ class Front:
         self._sessions = Sessions(most=configuration.sessions)
         self._shots = Shots(jobs, clerks=clerks, configuration=configuration)
         self._begun = time.monotonic()
+        self._held = Held()
         self._stop_at: float | None = None
+        self.at_once = False
         self._answers: Mapping[type[wire.Message], Answer] = {
             wire.Ping: lambda peer, request, *_: peer.say(wire.Pong(), request=request),
             wire.JobCancel: self._cancel,
@@ -71,10 +75,11 @@ class Front:
     def run(self) -> None:
         """Hear and answer until told to stop."""
         poller = zmq.Poller()
-        for door in self._doors.doors:
-            poller.register(door.socket, zmq.POLLIN)
         poller.register(self._post.bell, zmq.POLLIN)
         while not self._stopped():
+            room = self._held.room()
+            for door in self._doors.doors:
+                poller.register(door.socket, zmq.POLLIN if room or door.kind == "control" else 0)
             ready = dict(poller.poll(TICK_MS))
             for call in self._post.taken():
                 self._safely(call)
@@ -83,12 +88,13 @@ class Front:
                     if door.kind == kind and door.socket in ready:
                         self._hear(door)
             self._safely(lambda: self._jobs.tick(time.monotonic(), idle_after=self._configuration.idle_release))
-            self._sessions.keep()
+            self._safely(self._sessions.keep)
 
     def stop(self, *, now: bool = False) -> None:
         """Stop: when the frames in work are written, or at once."""
         if self._stop_at is None:
             log.info("stopping")
+        self.at_once = self.at_once or now
         self._stop_at = time.monotonic() + (0.0 if now else STOP_SECONDS)
 
     def _stopped(self) -> bool:
@@ -118,6 +124,7 @@ class Front:
             peer.conversation.receive(envelope.message, request=envelope.request)
         except (ProtocolError, LimitError) as error:
             return peer.object(error, request=envelope.request)
+        self._held.take(peer, envelope.request, sum(part.nbytes for part in envelope.parts))
         try:
             self._answer(peer, key, envelope)
         except VideoMatteError as error:
@@ -129,7 +136,7 @@ class Front:
         message = envelope.message
         if isinstance(message, wire.Hello):
             return self._greet(peer, key, message, envelope.request)
-        if self._stop_at is not None and not isinstance(message, wire.Ping):
+        if self._stop_at is not None and not isinstance(message, WHILE_STOPPING):
             raise LimitError("The daemon is stopping.", remedy="Start it again: videomatte serve")
         self._answers[type(message)](peer, envelope.request, message, envelope.parts)
 

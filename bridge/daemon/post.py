@@ -29,14 +29,11 @@ class Post:
             self._ring.send(b"\0")
 
     def taken(self) -> Iterator[Callable[[], None]]:
-        """Yield what is in the box."""
+        """Yield what is in the box now; what is put in meanwhile, by these calls too, has its turn next time."""
         with suppress(OSError):
             self.bell.recv(4096)
-        while True:
-            try:
-                yield self._calls.get_nowait()
-            except queue.Empty:
-                return
+        for _ in range(self._calls.qsize()):
+            yield self._calls.get()
 
     def close(self) -> None:
         """Give the bell back."""

@@ -7,6 +7,7 @@ log; on a network mount, where that is unsafe, it is a rollback journal.
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
@@ -18,9 +19,11 @@ from bridge.wire.description import Description
 from bridge.wire.errors import StorageError
 
 SCHEMA = 1
+BUSY_SECONDS = 0.2  # the front's loop waits no longer for another process that reads the file
 KEPT_ENDED = 200
 NETWORK = ("nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "afs", "9p", "fuse.sshfs", "lustre", "beegfs", "gpfs")
 ENDED = ("done", "failed", "cancelled")
+log = logging.getLogger(__name__)
 TABLE = """
 CREATE TABLE IF NOT EXISTS jobs (
     id TEXT PRIMARY KEY, created REAL NOT NULL, state TEXT NOT NULL, record TEXT NOT NULL
@@ -74,22 +77,40 @@ class Queue:
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):
                 raise
-            self._path.replace(self._path.with_suffix(f".damaged-{int(time.time())}"))
+            self._set_aside()
             return self._connected()
 
+    def _set_aside(self) -> None:
+        """Give the file another name, and what belongs to it."""
+        suffix = f".damaged-{time.time_ns()}"
+        for name in ("", "-wal", "-shm", "-journal"):
+            beside = self._path.with_name(self._path.name + name)
+            if beside.exists():
+                beside.replace(self._path.with_suffix(suffix + name))
+        log.warning("%s was set aside as %s: it cannot be read", self._path, self._path.with_suffix(suffix).name)
+
     def _connected(self) -> sqlite3.Connection:
-        base = sqlite3.connect(self._path, isolation_level=None, timeout=5.0)
+        base = sqlite3.connect(self._path, isolation_level=None, timeout=BUSY_SECONDS)
+        try:
+            self._prepare(base)
+        except BaseException:
+            base.close()
+            raise
+        return base
+
+    def _prepare(self, base: sqlite3.Connection) -> None:
+        if base.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            raise sqlite3.DatabaseError("damaged")
         base.execute(f"PRAGMA journal_mode={'DELETE' if on_network(self._path) else 'WAL'}")
         base.execute("PRAGMA synchronous=NORMAL")
-        base.execute(TABLE)
         if base.execute("PRAGMA user_version").fetchone()[0] not in (0, SCHEMA):
             raise sqlite3.DatabaseError("written by another version")
+        base.execute(TABLE)
         base.execute(f"PRAGMA user_version={SCHEMA}")
-        return base
 
     def put(self, record: Record) -> None:
         """Keep a job as it now is. Raises StorageError."""
-        text = json.dumps(asdict(record), ensure_ascii=False)
+        text = json.dumps(asdict(record))
         try:
             self._base.execute("INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?)", (record.id, record.created, record.state, text))
             if record.ended:

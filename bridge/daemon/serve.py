@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import re
@@ -67,12 +68,13 @@ def _front(configuration: Configuration, doors: Doors, post: Post, queue: Queue,
         memory=configuration.memory,
         shared=configuration.shared,
     )
-    stack.callback(pool.close, now=False)
+    stack.callback(lambda: pool.close(now=front.at_once))
     clerks = Clerks(post)
     stack.callback(clerks.close)
     schedule = Schedule(device=configuration.device, cpu_allowed=configuration.cpu_allowed)
-    jobs = Jobs(queue, pool, schedule, scratch=configuration.cache / "scratch" / host_name(), most=configuration.jobs)
-    return Front(configuration, doors=doors, pool=pool, post=post, jobs=jobs, clerks=clerks)
+    jobs = Jobs(queue, pool, schedule, scratch=scratch_folder(configuration), most=configuration.jobs)
+    front = Front(configuration, doors=doors, pool=pool, post=post, jobs=jobs, clerks=clerks)
+    return front
 
 
 def _connection(configuration: Configuration, doors: Doors, stack: ExitStack) -> Connection:
@@ -88,6 +90,12 @@ def _connection(configuration: Configuration, doors: Doors, stack: ExitStack) ->
         stack.callback(_withdraw, path, here)
         log.info("other machines connect by a copy of %s", path)
     return here
+
+
+def scratch_folder(configuration: Configuration) -> Path:
+    """Return the folder of the jobs' scratch: of this queue alone, so that daemons that share a cache leave each other's in peace."""
+    queue = hashlib.sha256(os.fsencode(configuration.state.resolve())).hexdigest()[:12]
+    return configuration.cache / "scratch" / f"{host_name()}-{queue}"
 
 
 def network_file() -> Path:

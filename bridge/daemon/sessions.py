@@ -19,6 +19,7 @@ from bridge.wire.messages import Error, Message, Progress
 from .doors import Door, sent
 
 OUTBOX = 256  # messages, besides progress, kept for a client that does not read
+OUTBOX_BYTES = 1 << 29
 Address = tuple[str, bytes]
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,8 @@ class Peer:
         if self.outbox or not self._sent(frames):
             if not isinstance(message, Progress):
                 self.outbox.append(frames)
-            self.gone = self.gone or len(self.outbox) > OUTBOX
+            waiting = sum(memoryview(frame).nbytes for frames in self.outbox for frame in frames)
+            self.gone = self.gone or len(self.outbox) > OUTBOX or waiting > OUTBOX_BYTES
 
     def fail(self, error: VideoMatteError, *, request: int) -> None:
         """End a request with an error."""

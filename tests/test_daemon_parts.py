@@ -1,0 +1,391 @@
+"""The parts of the front by themselves: letters, sessions, guard, lines to workers, the box of calls, pixels held."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+import pytest
+import zmq
+
+from bridge.daemon import link, sessions
+from bridge.daemon.doors import Door, Doors
+from bridge.daemon.guard import Guard
+from bridge.daemon.held import Held
+from bridge.daemon.post import Clerks, Post
+from bridge.daemon.sessions import OUTBOX, Peer, Sessions
+from bridge.daemon.tasks import Kind, Part, Task
+from bridge.wire.codec import decode
+from bridge.wire.curve import Key
+from bridge.wire.description import Description
+from bridge.wire.errors import LimitError, NotAllowedError, NotGreetedError, UsageError
+from bridge.wire.mapping import PathMap
+from bridge.wire.messages import Error, Hello, JobAccepted, JobFollow, JobList, Jobs, Message, Ping, Pong, Progress
+from bridge.wire.values import JobState
+
+# Lines to workers
+
+ORDER = link.Order(asdict(Description(plate="/p/ü.####.exr")), "/s.vmatte", "/scratch/j", {"frame": 7, "into": None})
+SAID: list[link.Said] = [
+    link.Perform(Task(3, "j", Kind.PROPAGATE, Part(1001, None, (1002, 1003, 1005)), ()), ORDER),
+    link.Perform(Task(4, "j", Kind.MATTE, None, (-2, -1, 0, 1)), ORDER),
+    link.EndTurn(3),
+    link.Drop(3),
+    link.Quit(),
+    link.Ready("cuda:0", "a card", 1 << 34, ("cuda:1",)),
+    link.Understood(
+        3, (Part(None, 1001, (1000,)), Part(1001, 1005, (1002, 1003, 1004))), (1000, 1002), (1001,), (), {"matte": "/o/\udcff"}
+    ),
+    link.Advanced(3, "propagate", 1002),
+    link.Landed(3, 1002, ("/o/a.1002.exr",)),
+    link.Finished(3, ("a\nnote",), {"version": "/s.vmatte/alpha/v001"}),
+    link.Failed(3, {"code": "input", "message": "m", "remedy": "", "file": None, "frame": 1}, memory=True),
+    link.Beat(1, 2),
+]
+
+
+@pytest.mark.parametrize("said", SAID, ids=lambda said: type(said).__name__)
+def test_what_is_said_is_one_line_and_is_heard_as_it_was_said(said: link.Said) -> None:
+    text = link.line(said)
+    assert text.count(b"\n") == 1
+    assert text.endswith(b"\n")
+    assert link.heard(text) == said
+
+
+@pytest.mark.parametrize("text", [b"", b"{}", b"[]", b"no json", b'{"say": "Nothing"}', b'{"say": "Beat"}', b'{"say": "Beat", "more": 1}'])
+def test_a_line_that_says_nothing_known_is_a_value_error(text: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        link.heard(text)
+
+
+# Guard
+
+
+def guard(*folders: Path, pairs: tuple[tuple[str, str], ...] = ()) -> Guard:
+    return Guard(PathMap(pairs), tuple(folder.resolve() for folder in folders))
+
+
+def test_a_client_of_this_machine_may_name_anything_whole(tmp_path: Path) -> None:
+    free = Guard(PathMap(()), None)
+    assert free.path("/etc/passwd") == "/etc/passwd"
+    free.files(Description(plate="/anything/####.exr"))
+    for relative in ("plate.exr", "./a", "../a", "C:\\plates\\a.exr", "C:/plates/a.exr"):
+        with pytest.raises(UsageError, match="whole path"):
+            free.path(relative)
+
+
+def test_a_guest_may_name_what_lies_in_its_folders_alone(tmp_path: Path) -> None:
+    inside = tmp_path / "show"
+    inside.mkdir()
+    (tmp_path / "show2").mkdir()
+    held = guard(inside)
+    assert held.path(str(inside / "a" / "b.####.exr")) == str(inside / "a" / "b.####.exr")
+    assert held.path(str(inside)) == str(inside)
+    for outside in (tmp_path, tmp_path / "show2" / "a.exr", inside / ".." / "show2" / "a.exr", Path("/"), Path("/etc/passwd")):
+        with pytest.raises(NotAllowedError):
+            held.path(str(outside))
+
+
+def test_a_guest_without_folders_may_name_nothing(tmp_path: Path) -> None:
+    with pytest.raises(NotAllowedError):
+        Guard(PathMap(()), ()).path(str(tmp_path))
+
+
+def test_a_link_is_followed_before_it_is_judged(tmp_path: Path) -> None:
+    inside, outside = tmp_path / "show", tmp_path / "secret"
+    inside.mkdir()
+    outside.mkdir()
+    (inside / "door").symlink_to(outside)
+    (outside / "back").symlink_to(inside)
+    with pytest.raises(NotAllowedError):
+        guard(inside).path(str(inside / "door" / "a.####.exr"))
+    assert guard(inside).path(str(outside / "back" / "a.exr"))
+
+
+def test_every_frame_of_a_pattern_is_judged_by_where_it_leads(tmp_path: Path) -> None:
+    inside = tmp_path / "show"
+    inside.mkdir()
+    (tmp_path / "secret.exr").touch()
+    (inside / "plate.1001.exr").touch()
+    asked = Description(plate=str(inside / "plate.####.exr"))
+    held = guard(inside)
+    held.files(held.description(asked))
+    (inside / "plate.1002.exr").symlink_to(tmp_path / "secret.exr")
+    with pytest.raises(NotAllowedError, match=r"plate\.1002\.exr"):
+        held.files(held.description(asked))
+
+
+def test_every_path_of_a_description_is_mapped_and_judged(tmp_path: Path) -> None:
+    held = guard(tmp_path, pairs=(("P:/show", str(tmp_path)),))
+    names = ("plate", "trimap", "out", "trimap_out", "foreground", "garbage", "holdout")
+    seen = held.description(Description(**{name: f"P:/show/{name}.####.exr" for name in names}))  # type: ignore[arg-type]
+    assert all(getattr(seen, name) == str(tmp_path / f"{name}.####.exr") for name in names)
+    for name in names:
+        with pytest.raises(NotAllowedError):
+            held.description(Description(**{name: "/etc/x.####.exr"}))  # type: ignore[arg-type]
+
+
+# Sessions
+
+
+class Line:
+    """A daemon's socket and a client's in one process, and the peer between them."""
+
+    def __init__(self, *, waiting: int = 1000) -> None:
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        router = self.context.socket(zmq.ROUTER)
+        for option, value in {zmq.ROUTER_MANDATORY: 1, zmq.SNDHWM: waiting, zmq.LINGER: 0}.items():
+            router.setsockopt(option, value)
+        router.bind("inproc://door")
+        self.door = Door("control", False, "inproc://door", router)
+        self.dealer = self.context.socket(zmq.DEALER)
+        self.dealer.setsockopt(zmq.RCVHWM, 1)
+        self.dealer.setsockopt(zmq.LINGER, 0)
+        self.dealer.setsockopt(zmq.IDENTITY, b"me")
+        self.dealer.connect("inproc://door")
+        self.dealer.send(b"")
+        router.recv_multipart()
+        self.peer = Peer(self.door, b"me")
+        self.peer.conversation.receive(Hello("c"), request=1)
+
+    def greet(self, sessions: Sessions) -> None:
+        from bridge.wire.limits import Limits
+        from bridge.wire.messages import Welcome
+
+        session = sessions.begin(self.peer, client="c", path_map=PathMap(()), key=None)
+        self.peer.say(Welcome((1, 0), "0", session.token, Limits()), request=1)
+        self.heard()
+
+    def ask(self, message: Message, request: int) -> None:
+        self.peer.conversation.receive(message, request=request)
+
+    def heard(self) -> Message:
+        assert self.dealer.poll(1000)
+        return decode(self.dealer.recv_multipart()).message
+
+    def close(self) -> None:
+        self.dealer.close()
+        self.door.socket.close()
+        self.context.term()
+
+
+@pytest.fixture
+def line() -> Iterator[Line]:
+    made = Line(waiting=2)
+    yield made
+    made.close()
+
+
+def test_an_answer_that_cannot_be_sent_ends_the_request_with_the_reason(line: Line) -> None:
+    line.greet(Sessions(most=4))
+    line.ask(Jobs(), 2)
+    jobs = tuple(JobState(str(n), "s", "solve", "done", label="x" * 1000) for n in range(2000))
+    line.peer.say(JobList(jobs), request=2)
+    answer = line.heard()
+    assert isinstance(answer, Error)
+    assert answer.code == "protocol"
+    assert line.peer.conversation.ended(2)
+
+
+def test_progress_is_left_out_for_a_client_that_does_not_read_but_no_answer_is(line: Line) -> None:
+    line.greet(Sessions(most=4))
+    line.ask(JobFollow("j"), 2)
+    line.peer.say(JobAccepted("j"), request=2)
+    for n in range(50):
+        line.peer.say(Progress("j", "matte", n, n, 50), request=2)
+    for n in range(3, 60):
+        line.ask(Ping(), n)
+        line.peer.say(Pong(), request=n)
+    assert not line.peer.gone
+    heard: list[Message] = []
+    while line.peer.outbox or line.dealer.poll(50):
+        line.peer.flush()
+        if line.dealer.poll(10):
+            heard.append(line.heard())
+    assert sum(isinstance(m, Pong) for m in heard) == 57
+    assert sum(isinstance(m, Progress) for m in heard) < 10
+
+
+def test_a_client_that_reads_nothing_at_all_is_given_up(line: Line) -> None:
+    known = Sessions(most=4)
+    line.greet(known)
+    assert len(known) == 1
+    for n in range(2, OUTBOX + 12):
+        line.ask(Ping(), n)
+        line.peer.say(Pong(), request=n)
+    known.keep()
+    assert line.peer.gone
+    assert len(known) == 0
+
+
+def test_large_answers_that_nobody_reads_do_not_pile_up(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "OUTBOX_BYTES", 20_000)
+    line.greet(Sessions(most=4))
+    for n in range(2, 40):
+        line.ask(Jobs(), n)
+        line.peer.say(JobList((JobState("j", "s", "solve", "done", label="x" * 4000),)), request=n)
+    assert line.peer.gone
+    assert len(line.peer.outbox) < 8
+
+
+def test_a_peer_that_hung_up_is_forgotten_when_it_is_next_spoken_to(line: Line) -> None:
+    known = Sessions(most=4)
+    line.greet(known)
+    line.ask(Ping(), 2)
+    line.dealer.close()
+    for n in range(3, 6):
+        line.ask(Ping(), n)
+        line.peer.say(Pong(), request=n)
+        line.door.socket.poll(20)
+    known.keep()
+    assert len(known) == 0
+
+
+def strangers(door: Door, count: int) -> list[Peer]:
+    return [Peer(door, b"%d" % n) for n in range(count)]
+
+
+def test_the_session_that_was_silent_longest_makes_room_unless_it_is_owed_an_answer(line: Line) -> None:
+    known = Sessions(most=3)
+    peers = strangers(line.door, 5)
+    tokens = []
+    for n, peer in enumerate(peers[:3]):
+        tokens.append(known.begin(peer, client=str(n), path_map=PathMap(()), key=None).token)
+        peer.seen = float(n)
+    peers[0].conversation.receive(Hello("0"), request=1)
+    known.begin(peers[3], client="3", path_map=PathMap(()), key=None)
+    assert [peer.gone for peer in peers[:4]] == [False, True, False, False]
+    for peer in (peers[2], peers[3]):
+        peer.conversation.receive(Hello("x"), request=1)
+    with pytest.raises(LimitError, match="3 clients"):
+        known.begin(peers[4], client="4", path_map=PathMap(()), key=None)
+    assert len(known) == 3
+
+
+def test_the_pixel_endpoint_is_joined_with_the_same_token_and_the_same_key_alone(line: Line) -> None:
+    known = Sessions(most=3)
+    own, other = strangers(line.door, 2)
+    session = known.begin(own, client="c", path_map=PathMap(()), key="one")
+    for token, key in (("guessed", "one"), (None, "one"), (session.token, "two"), (session.token, None)):
+        with pytest.raises(NotGreetedError):
+            known.join(other, token, key=key)
+    assert known.join(other, session.token, key="one") is session
+
+
+# Pixels held
+
+
+def test_no_more_pixels_come_in_while_too_many_are_not_written(line: Line) -> None:
+    line.greet(Sessions(most=4))
+    held = Held(most=100)
+    line.ask(Ping(), 2)
+    held.take(line.peer, 2, 60)
+    assert held.room()
+    line.ask(Ping(), 3)
+    held.take(line.peer, 3, 60)
+    assert not held.room()
+    line.peer.say(Pong(), request=2)
+    assert held.room()
+    line.ask(Ping(), 4)
+    held.take(line.peer, 4, 100)
+    assert not held.room()
+    line.peer.gone = True
+    assert held.room()
+
+
+# The box of calls
+
+
+def test_calls_from_other_threads_ring_the_bell_and_are_made_in_order() -> None:
+    post, made = Post(), list[int]()
+    threads = [threading.Thread(target=post.put, args=(partial(made.append, n),)) for n in range(20)]
+    for thread in threads:
+        thread.start()
+        thread.join()
+    assert post.bell.recv(1) == b"\0"
+    for call in post.taken():
+        call()
+    assert made == list(range(20))
+    post.close()
+
+
+def test_a_call_that_puts_another_one_leaves_the_loop_its_turn() -> None:
+    post, made = Post(), list[int]()
+
+    def call() -> None:
+        made.append(len(made))
+        post.put(call)
+
+    post.put(call)
+    for turn in range(3):
+        for one in post.taken():
+            one()
+        assert len(made) == turn + 1
+    post.close()
+
+
+def test_work_of_one_strand_is_done_in_order_and_an_error_holds_nothing_up() -> None:
+    post, heard = Post(), list[object]()
+    clerks = Clerks(post)
+
+    def work(n: int) -> int:
+        if n == 2:
+            raise ValueError("two")
+        return n
+
+    for n in range(5):
+        clerks.ask("strand", partial(work, n), then=heard.append, otherwise=lambda error: heard.append(str(error)))
+    for _ in range(500):
+        for call in post.taken():
+            call()
+        if len(heard) == 5:
+            break
+        threading.Event().wait(0.01)
+    assert heard == [0, 1, "two", 3, 4]
+    assert not clerks._strands
+    clerks.close()
+    post.close()
+
+
+def test_what_is_done_with_the_work_may_fail_without_holding_the_strand_up() -> None:
+    post, heard = Post(), list[int]()
+    clerks = Clerks(post)
+
+    def broken(_: object) -> None:
+        raise RuntimeError("in the loop")
+
+    clerks.ask("s", lambda: 1, then=broken, otherwise=broken)
+    clerks.ask("s", lambda: 2, then=heard.append, otherwise=broken)
+    for _ in range(500):
+        for call in post.taken():
+            with suppress(RuntimeError):
+                call()
+        if heard:
+            break
+        threading.Event().wait(0.01)
+    assert heard == [2]
+    clerks.close()
+    post.close()
+
+
+# Doors
+
+
+@pytest.mark.parametrize("address", ["", "host", "host:", ":1", "host:x", "host:-1", "host:65535", "host:99999"])
+def test_an_address_that_is_none_is_refused_before_anything_is_bound(tmp_path: Path, address: str) -> None:
+    doors = Doors()
+    with pytest.raises(UsageError, match="HOST:PORT"):
+        doors.network(address, key=Key("", ""), keys=tmp_path)
+    assert doors.doors == []
+    doors.close()
+
+
+def test_the_network_is_not_listened_on_without_a_client_that_may_come_in(tmp_path: Path) -> None:
+    doors = Doors()
+    with pytest.raises(NotAllowedError, match="No client key"):
+        doors.network("127.0.0.1:0", key=Key("", ""), keys=tmp_path)
+    doors.close()
