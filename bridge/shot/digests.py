@@ -37,12 +37,13 @@ class Digests:
         self._inputs: dict[str, list[Any]] = {}
         self._results: dict[str, list[str]] = {}
         self._seen: set[str] = set()
+        self._folders: dict[Path, str] = {}
         self._changed = False
         self._load()
 
     def __call__(self, path: Path, *, frame: int | None = None) -> str:
         """Return the digest of a file's bytes. Raises ImageError naming file and frame."""
-        name = os.path.relpath(os.path.realpath(path), self._folder)
+        name = self._name(path)
         before = _status(path)
         known = self._inputs.get(name)
         if before is not None and known is not None and known[:-1] == _identity(before):
@@ -75,6 +76,17 @@ class Digests:
                 self._results[name] = list(found)
                 self._changed = True
         return found
+
+    def content(self, path: Path) -> str | None:
+        """Return the content key of a file of ours, None for one that is not ours or is not there."""
+        found = self.result(path)
+        return None if found is None else found[0]
+
+    def _name(self, path: Path) -> str:
+        """Return how an input is called here, from the shot's folder; the way to a folder is followed once."""
+        if path.parent not in self._folders:
+            self._folders[path.parent] = os.path.relpath(os.path.realpath(path.parent), self._folder)
+        return os.path.normpath(os.path.join(self._folders[path.parent], path.name))
 
     def save(self) -> None:
         """Keep what is known for the next time, where the folder can be written."""

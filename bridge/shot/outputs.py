@@ -31,29 +31,37 @@ class State(Enum):
     """Not ours: an error, unless told to overwrite."""
 
 
+def content_in(path: Path) -> str | None:
+    """Return the content key in a file, the empty text in one of ours without, None in one that is not ours."""
+    provenance = exr.read_provenance(path)
+    return None if provenance is None else provenance.get(CONTENT, "")
+
+
 @dataclass(frozen=True)
 class Output:
-    """One kind of file of a shot: its pattern and the content key of each frame."""
+    """One kind of file of a shot: its pattern, the content key of each frame, and how the key in a file is read."""
 
     name: str
     files: Files
     key: Callable[[int], str]
+    content: Callable[[Path], str | None] = content_in
 
     def state(self, frame: int) -> State:
         """Return how the file of a frame stands; its key is only computed when there is a file of ours."""
         path = self.files.path(frame)
         if not os.path.lexists(path):
             return State.ABSENT
-        provenance = exr.read_provenance(path)
-        if provenance is None:
+        found = self.content(path)
+        if found is None:
             return State.FOREIGN
-        return State.CURRENT if provenance.get(CONTENT) == self.key(frame) else State.STALE
+        return State.CURRENT if found == self.key(frame) else State.STALE
 
 
 def check_patterns(outputs: Sequence[tuple[str, Files]], *, inputs: Iterable[tuple[str, Files]], frames: Sequence[int]) -> None:
     """Raise UsageError when an output would land on an input or another output, join an input's frames, cannot hold all, or is no EXR."""
     inputs = list(inputs)
-    taken = {_place(files, frame): what for what, files in inputs for frame in files.frames(allow_none=True)}
+    place_of = _Places()
+    taken = {place_of(files, frame): what for what, files in inputs for frame in files.frames(allow_none=True)}
     for what, files in outputs:
         if Path(files.name).suffix.lower() != ".exr":
             raise UsageError(
@@ -66,7 +74,7 @@ def check_patterns(outputs: Sequence[tuple[str, Files]], *, inputs: Iterable[tup
                 remedy="Give a pattern like out/matte.####.exr.",
             )
         for frame in frames:
-            place = _place(files, frame)
+            place = place_of(files, frame)
             if place in taken:
                 raise UsageError(
                     f"{what} {files} is the same file as {taken[place]} at frame {frame}.", remedy="Write to another folder or name."
@@ -128,5 +136,15 @@ def _joins(path: Path, files: Files) -> bool:
     return not files.is_single and numbered is not None and os.path.realpath(path.parent) == os.path.realpath(files.folder)
 
 
-def _place(files: Files, frame: int) -> str:
-    return os.path.realpath(files.path(frame))
+class _Places:
+    """Tells where the file of a frame really is; the way to a folder is followed once."""
+
+    def __init__(self) -> None:
+        self._folders: dict[Path, str] = {}
+
+    def __call__(self, files: Files, frame: int) -> str:
+        path = files.path(frame)
+        if os.path.islink(path):
+            return os.path.realpath(path)
+        folder = self._folders.get(path.parent) or self._folders.setdefault(path.parent, os.path.realpath(path.parent))
+        return os.path.join(folder, path.name)

@@ -83,7 +83,8 @@ def plan_of(shot: Shot, request: Request) -> Plan:
     """Return the plan of a request of a shot; the keys are known by their digests, not read. Raises InputError, UsageError."""
     files = {frame: shot.key_path(frame) for frame in shot.keys}
     keys = {f: Key(f, path, digest_of([shot.digests(path, frame=f), 0, KEY_CHANNEL])) for f, path in files.items()}
-    return planned(request, digest=shot.digests, keys=keys)
+    plan = planned(request, digest=shot.digests, keys=keys)
+    return replace(plan, outputs=tuple(replace(output, content=shot.digests.content) for output in plan.outputs))
 
 
 def results_of(plan: Plan) -> tuple[Output, ...]:
