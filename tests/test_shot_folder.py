@@ -270,3 +270,19 @@ def test_a_crash_at_any_write_leaves_a_shot_that_opens(art: Painted, tmp_path: P
         count += 1
     assert count >= 4, f"only {count} writes were seen"
     assert manifests.read(tmp_path / "0.vmatte" / "shot.json") == manifests.read(shot.folder / "shot.json")
+
+
+def test_a_path_of_another_system_stays_as_it_was_written(shot: Shot, tmp_path: Path) -> None:
+    """What one machine solves must not hide the plate from the other."""
+    rewrite(shot, plate={"path": "P:/shows/plate.####.exr"}, path_mapping=[["P:/shows", str(tmp_path / "plates")]])
+    shot.update(replace(shot.description, profile="draft"))
+    assert written(shot)["plate"] == {"path": "P:/shows/plate.####.exr", "was": ""}
+
+
+def test_a_guessed_colour_space_is_said_when_it_is_fixed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    like = exr.bare_header(Window(0, 0, 8, 8), display=Window(0, 0, 8, 8))
+    exr.write_rgb(tmp_path / "plate.0001.exr", np.zeros((8, 8, 3), np.float32), like=like)
+    shot = Shot.create(tmp_path / "s.vmatte", Description(plate=str(tmp_path / "plate.####.exr")))
+    assert "does not say which colour space it is in; it is taken as lin_rec709_scene" in caplog.text
+    caplog.clear()
+    assert (shot.plates().space.name, caplog.text) == ("lin_rec709_scene", "")

@@ -8,6 +8,7 @@ The rules:
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -36,6 +37,7 @@ from .places import found, noted
 from .plates import Plates, at
 from .profile import profile_named
 
+log = logging.getLogger(__name__)
 LOCK = "shot.lock"
 PATIENCE = 10.0  # seconds to wait for another edit
 HERE = "shot"  # what a description says of a foreground that lies in the shot folder
@@ -178,13 +180,13 @@ class Shot:
     def _changed(self, before: Manifest, said: Description) -> Manifest:
         _refuse_places(said, self.folder)
         profile_named(said.profile)
-        plate = self._place(said.plate, before.plate)
+        plate = self._place(said.plate, before.plate, before)
         declared = Sequence.parse(said.plate).declared if said.plate else None
         after = replace(
             before,
             plate=plate,
-            garbage=self._place(said.garbage, before.garbage),
-            holdout=self._place(said.holdout, before.holdout),
+            garbage=self._place(said.garbage, before.garbage, before),
+            holdout=self._place(said.holdout, before.holdout, before),
             range=before.range if said.frames is None else (parse_range(said.frames) if said.frames else None),
             layer=before.layer if said.layer is None else (said.layer or None),
             view=before.view if said.view is None else (said.view or None),
@@ -208,10 +210,14 @@ class Shot:
         plate = self._where(manifest, manifest.plate)
         if plate is None or not Sequence.parse(plate).frames(allow_none=True):
             return None
-        return Plates(Sequence.parse(plate), layer=manifest.layer, view=manifest.view, colorspace=setting).space.name
+        plates = Plates(Sequence.parse(plate), layer=manifest.layer, view=manifest.view, colorspace=setting)
+        if plates.warning:
+            log.warning("%s", plates.warning)
+        return plates.space.name
 
-    def _place(self, text: str | None, before: Place | None) -> Place | None:
-        if text is None:
+    def _place(self, text: str | None, before: Place | None, manifest: Manifest) -> Place | None:
+        """Return where files are; what leads there already stays as it was written, for machines that see other paths."""
+        if text is None or text == self._where(manifest, before):
             return before
         return noted(Sequence.parse(text), folder=self.folder) if text else None
 
