@@ -91,6 +91,23 @@ def findings() -> Iterator[Finding]:
     yield from _weights()
     yield _space()
     yield _folder("log folder", log_folder())
+    yield _daemon()
+
+
+def _daemon() -> Finding:
+    """Say whether a daemon answers; a solve needs none."""
+    from bridge.launch import answering
+
+    try:
+        state = answering()
+    except VideoMatteError as error:
+        return Finding("daemon", "cannot be asked", Verdict.SLOW, f"{error.message} {error.remedy}".strip())
+    if state is None:
+        return Finding("daemon", "not running", Verdict.GOOD, "`videomatte serve` starts it; hosts and `submit` need it, a solve does not.")
+    told = f"answers: process {state.pid}, version {state.version}"
+    if state.version != VERSION:
+        return Finding("daemon", told, Verdict.SLOW, "It is another version than this: stop it and start it again.")
+    return Finding("daemon", told)
 
 
 def _package(name: str) -> Finding:

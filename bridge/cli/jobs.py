@@ -76,6 +76,6 @@ def _row(job: JobState) -> tuple[str, ...]:
 
 def progress(job: JobState) -> str:
     """Write how far a job is: `Mattes 12/48`."""
-    if not job.total:
-        return ""
-    return f"{STAGES.get(job.stage or 'matte', job.stage)} {job.done}/{job.total}"
+    if job.stage is None:
+        return f"{job.done}/{job.total}" if job.done else ""
+    return f"{STAGES.get(job.stage, job.stage)} {job.done}/{job.total}"

@@ -112,9 +112,9 @@ class Pool:
         return hired
 
     def close(self, *, now: bool) -> None:
-        """End every worker and wait for it."""
-        for name in list(self.hired):
-            (self.kill if now else self.quit)(name)
+        """End every worker and wait for it; one that still loads has nothing to finish."""
+        for name, hired in list(self.hired.items()):
+            (self.quit if hired.ready and not now else self.kill)(name)
         for hired in list(self.hired.values()):
             try:
                 hired.process.wait(QUIT_SECONDS)
