@@ -57,7 +57,10 @@ def launch(options: Sequence[str] = (), *, command: Sequence[str] | None = None,
         process = _started(daemon, log)
         found = _answer_of(process, deadline)
         if found is not None:
-            return Launched(found.pid, found.version, os.name == "nt" or found.pid == process.pid, log)
+            anew = os.name == "nt" or found.pid == process.pid
+            if not anew:
+                process.terminate()
+            return Launched(found.pid, found.version, anew, log)
         if process.poll() is None:
             break
         _check_another_is_there(log, begun)

@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -33,9 +34,15 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield tmp_path
         state = answering()
         if state is not None:
-            with Client() as client:
+            with Client() as client, suppress(DaemonUnreachableError):
                 client.call(DaemonShutdown(now=True))
             until(lambda: not alive(state.pid))
+
+
+def children() -> set[int]:
+    """Return the processes that this one started and that run."""
+    tasks = Path("/proc/self/task").glob("*/children")
+    return {int(pid) for task in tasks for pid in task.read_text().split() if alive(int(pid))}
 
 
 def test_a_daemon_is_started_once_and_outlives_who_started_it() -> None:
@@ -59,6 +66,7 @@ def test_two_who_start_it_at_the_same_time_get_the_same_one() -> None:
         thread.join(90)
     assert len({one.pid for one in found}) == 1
     assert sorted(one.anew for one in found) == [False, False, True]
+    until(lambda: children() <= {found[0].pid}, seconds=10)
 
 
 def test_serve_with_detach_starts_it_or_says_that_it_runs(videomatte: Videomatte, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import argparse
 import os
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bridge.wire.errors import DaemonUnreachableError, ResourceError
 
@@ -14,7 +15,11 @@ from .asking import asked
 from .console import Console
 from .interruption import Stop
 
+if TYPE_CHECKING:
+    from bridge.wire.messages import DaemonShutdown
+
 PATIENCE = 60.0  # seconds that the process may take to end
+LAST_WORDS = 3.0  # seconds, when nothing was heard of it any more
 LOOK_EVERY = 0.05
 
 
@@ -37,16 +42,27 @@ def end(typed: argparse.Namespace, console: Console, stop: Stop) -> None:
     from bridge.wire.messages import DaemonShutdown
 
     connection = read_connection()
-    asked(DaemonShutdown(now=typed.now))
-    deadline = time.monotonic() + PATIENCE
+    unheard = _told(DaemonShutdown(now=typed.now))
+    if unheard is not None and not connection.local:
+        raise unheard
+    deadline = time.monotonic() + (PATIENCE if unheard is None else LAST_WORDS)
     while connection.local and alive(connection.pid):
         stop.check()
         if time.monotonic() > deadline:
             message = f"The daemon (process {connection.pid}) has not ended after {PATIENCE:g} s."
-            raise ResourceError(message, remedy="`videomatte stop --now` does not wait for the frame in work.")
+            raise unheard or ResourceError(message, remedy="`videomatte stop --now` does not wait for the frame in work.")
         time.sleep(LOOK_EVERY)
     console.event("stopped", pid=connection.pid)
     console.say(f"The daemon (process {connection.pid}) has ended")
+
+
+def _told(shutdown: DaemonShutdown) -> DaemonUnreachableError | None:
+    """Tell the daemon to stop; return the error when its answer got lost, as may happen to one that ends at once."""
+    try:
+        asked(shutdown)
+    except DaemonUnreachableError as error:
+        return error
+    return None
 
 
 def release(_typed: argparse.Namespace, console: Console, _stop: Stop) -> None:
