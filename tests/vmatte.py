@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -38,13 +38,16 @@ def file(pattern: str, frame: int) -> Path:
     return Path(pattern.replace("####", number(frame)))
 
 
-def land(work: Work, frames: Iterable[int] | None = None, *, value: float = 0.5, sure: float = 0.9) -> None:
-    """Write what a solver would, with flat pixels: trimaps of the whole shot, results of `frames` or of all that are to do."""
+def land(work: Work, frames: Iterable[int] | None = None, *, value: float = 0.5, sure: Mapping[int, float] | None = None) -> None:
+    """Write what a solver would, with flat pixels: trimaps of the whole shot, results of `frames` or of all that are to do.
+
+    sure: the confidence of frames, 0.9 where it does not say.
+    """
     plan = work.plan
     trimap = next(o for o in plan.outputs if o.name == "trimap")
     for frame in plan.plates.frames:
         if trimap.state(frame) is not State.CURRENT:
-            facts = {CONTENT: trimap.key(frame), "confidence": f"{1.0 if frame in plan.keys else sure:.3f}"}
+            facts = {CONTENT: trimap.key(frame), "confidence": f"{1.0 if frame in plan.keys else (sure or {}).get(frame, 0.9):.3f}"}
             exr.write_trimap(trimap.files.path(frame), _flat(0.5), like=plan.plates.header(frame), attributes=facts)
     for frame in work.todo if frames is None else frames:
         for output in results_of(plan):
