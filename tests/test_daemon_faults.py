@@ -146,6 +146,7 @@ def test_a_killed_front_comes_back_with_its_queue_and_solves_no_finished_frame_t
 CLIENT = """
 import sys, pathlib
 from bridge.wire.client import Client
+from bridge.wire.description import Description
 client = Client(connection=pathlib.Path(sys.argv[1]))
 for said in client.solve(client.open(Description(plate=sys.argv[2], trimap=sys.argv[3], out=sys.argv[4]))):
     print(said.job, flush=True)
@@ -284,7 +285,9 @@ def test_the_pixel_endpoint_is_for_sessions_alone(daemon: Daemon) -> None:
 SENDER = """
 import sys, pathlib
 from bridge.wire.client import Client
+from bridge.wire.description import Description
 from bridge.wire.messages import ShotFrame
+from bridge.wire.pixels import InlinePixels
 client = Client(name="large", connection=pathlib.Path(sys.argv[1]), patience=60)
 shot = client.open(Description(), folder=sys.argv[2])
 payload = bytes(100_000_000)
