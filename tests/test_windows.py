@@ -118,7 +118,7 @@ def test_a_plate_one_column_wide_is_worked_at_a_width_that_every_cpu_computes_ri
             assert stage._working(plates.read(1)).view.shape[-1] == NARROWEST
             prepared = Matter(networks.matting, engine=CPU, profile=profile, plates=plates, trimaps=trimaps).prepare(1)
             assert prepared.inputs.shape[-1] == NARROWEST
-            assert prepared.region.snapped(32 * profile.reduction) == prepared.region
+            assert prepared.encoded.region.snapped(32 * profile.reduction) == prepared.encoded.region
     found = []
     for name in ("a", "b"):
         request = asked(tmp_path, overwrite=True)

@@ -35,11 +35,13 @@ def guided_plane(guide: Tensor, values: Tensor, weight: Tensor, *, cell: int, ra
 
 def _cell_sums(guide: Tensor, values: Tensor, weight: Tensor, *, cell: int) -> Tensor:
     """Return per cell the weight and the weighted sums of value, guide, guide products and value · guide, N×14×h×w, as means."""
+    short, narrow = -guide.shape[-2] % cell, -guide.shape[-1] % cell
+    if short or narrow:
+        guide, values, weight = (F.pad(m, (0, narrow, 0, short)) for m in (guide, values, weight))
     heavy = [weight[:, 0] * guide[:, i] for i in range(3)]
     terms = [weight[:, 0], weight[:, 0] * values[:, 0], *heavy]
     terms += [heavy[i] * guide[:, j] for i in range(3) for j in range(i, 3)] + [heavy[i] * values[:, 0] for i in range(3)]
-    short, narrow = -guide.shape[-2] % cell, -guide.shape[-1] % cell
-    return torch.stack([F.avg_pool2d(F.pad(term, (0, narrow, 0, short)), cell) for term in terms], 1)
+    return torch.stack([F.avg_pool2d(term, cell) for term in terms], 1)
 
 
 def _solve_symmetric(matrix: Tensor, right: Tensor, ease: Tensor) -> Tensor:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Generic, TypeVar
 
@@ -15,49 +17,22 @@ DEPTH = 2
 _END = object()
 
 
-def ahead(items: Iterable[T], work: Callable[[T], R], *, depth: int = DEPTH) -> Generator[R, None, None]:
-    """Yield `work(item)` in order while a thread works at most `depth` results ahead.
+def ahead(items: Iterable[T], work: Callable[[T], R], *, depth: int = DEPTH, threads: int = 1) -> Generator[R, None, None]:
+    """Yield `work(item)` in order while threads work on the next `depth` items.
 
-    An exception in `work` is raised where its result would have come. Closing the generator stops the thread.
+    An exception in `work` is raised where its result would have come. Closing the generator stops the threads.
     """
-    results: queue.Queue[tuple[object, BaseException | None]] = queue.Queue(maxsize=depth)
-    stop = threading.Event()
-
-    def put(entry: tuple[object, BaseException | None]) -> bool:
-        while not stop.is_set():
-            try:
-                results.put(entry, timeout=0.1)
-            except queue.Full:
-                continue
-            return True
-        return False
-
-    def run() -> None:
-        try:
-            for item in items:
-                if not put((work(item), None)):
-                    return
-            put((_END, None))
-        except BaseException as error:
-            put((_END, error))
-
-    thread = threading.Thread(target=run, name="ahead", daemon=True)
-    thread.start()
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="ahead")
+    waiting: deque[Future[R]] = deque()
     try:
-        yield from _taken(results)
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > depth:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
     finally:
-        stop.set()
-        thread.join()
-
-
-def _taken(results: queue.Queue[tuple[object, BaseException | None]]) -> Iterator[R]:
-    while True:
-        result, error = results.get()
-        if error is not None:
-            raise error
-        if result is _END:
-            return
-        yield result  # type: ignore[misc]
+        pool.shutdown(cancel_futures=True)
 
 
 class Behind(Generic[T]):

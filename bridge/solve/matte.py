@@ -37,23 +37,23 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A frame ready for the network: its plate and trimap, its region, inputs 1×C×H×W and solved classes 1×1×H×W of the region."""
-
-    plate: Plate
-    classes: Classes
-    region: Window
-    inputs: Tensor
-    solved: Tensor
-    small: Tensor
-
-
-@dataclass(frozen=True)
 class Encoded:
     """What is kept of a frame for its neighbours."""
 
     region: Window
     features: Features
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A frame ready to solve: its plate and trimap, its region, inputs 1×C×H×W and solved classes 1×1×H×W of the region, and what of
+    it is kept for its neighbours."""
+
+    plate: Plate
+    classes: Classes
+    inputs: Tensor
+    solved: Tensor
+    encoded: Encoded
 
 
 class Matter:
@@ -66,7 +66,7 @@ class Matter:
 
     def mattes(self, wanted: Sequence[int], *, present: Collection[int]) -> Generator[tuple[Plate, Floats], None, None]:
         """Yield plate and alpha (H×W float32 on its data window) of each wanted frame, ascending."""
-        with closing(ahead(sorted(with_neighbours(wanted, present)), self.prepare, depth=1)) as frames:
+        with closing(ahead(sorted(with_neighbours(wanted, present)), self.prepare, threads=2)) as frames:
             yield from self._in_order(sorted(wanted), frames, present)
 
     def _in_order(self, wanted: Sequence[int], frames: Iterator[Prepared], present: Collection[int]) -> Iterator[tuple[Plate, Floats]]:
@@ -80,7 +80,7 @@ class Matter:
                 while after not in encoded:
                     prepared = next(frames)
                     number = prepared.plate.frame
-                    encoded[number] = Encoded(prepared.region, self._network.encode(prepared.small))
+                    encoded[number] = prepared.encoded
                     if number in to_solve:
                         waiting[number] = prepared
                 encoded = {f: e for f, e in encoded.items() if f >= before}
@@ -89,37 +89,41 @@ class Matter:
             yield centre.plate, alpha
 
     def prepare(self, frame: int) -> Prepared:
-        """Read a frame and compute what the network is shown."""
+        """Read a frame, compute what the network is shown, and encode it."""
         plate, classes = self._plates.read(frame), self._trimaps(frame)
         colours = self._plates.transform
         times, display = self._profile.reduction, self._plates.display
         region = plate.window.snapped(COARSEST * times, origin=(display.x0, display.y0))
         region = replace(region, x1=max(region.x1, region.x0 + NARROWEST * times))
-        with torch.inference_mode():
-            view, mixing = (shrunk(self._extended(seen(plate.rgb), plate.window, region), times) for seen in (colours.view, colours.mixing))
-            solved = shrunk_classes(self._extended(classes[..., None], plate.window, region), times)
+        with torch.inference_mode(), self._engine.autocast:
+            images = (torch.from_numpy(seen(plate.rgb)) for seen in (colours.view, colours.mixing))
+            view, mixing = (shrunk(self._extended(image, plate.window, region), times) for image in images)
+            solved = shrunk_classes(self._extended(torch.tensor(classes)[..., None], plate.window, region), times)
             step = 2 if plate.window.width * plate.window.height > self._profile.prior_step_above else 1
             inputs = matting_inputs(view, mixing, solved, linear=self._plates.linear, step=step)
-            small = reduced(inputs).contiguous(memory_format=torch.channels_last)
-        return Prepared(plate, classes, region, inputs, solved, small)
+            features = self._network.encode(reduced(inputs).contiguous(memory_format=torch.channels_last))
+        return Prepared(plate, classes, inputs, solved, Encoded(region, features))
 
-    def _extended(self, array: NDArray[np.generic], window: Window, region: Window) -> Tensor:
+    def _extended(self, image: Tensor, window: Window, region: Window) -> Tensor:
         """Return H×W×C of a data window as 1×C×H×W of its region on the device, repeated at the edges."""
         rows, columns = region.slices(window)
-        wide = np.empty((array.shape[2], region.height, region.width), array.dtype)
-        wide[:, rows, columns] = np.moveaxis(array, 2, 0)
-        wide[:, rows, : columns.start], wide[:, rows, columns.stop :] = wide[:, rows, columns][..., :1], wide[:, rows, columns][..., -1:]
-        wide[:, : rows.start], wide[:, rows.stop :] = wide[:, rows][:, :1], wide[:, rows][:, -1:]
-        return torch.from_numpy(wide)[None].to(self._engine.torch_device)
+        wide = image.new_empty(1, image.shape[2], region.height, region.width)
+        wide[0, :, rows, columns] = image.permute(2, 0, 1)
+        wide[..., rows, : columns.start] = wide[..., rows, columns.start : columns.start + 1]
+        wide[..., rows, columns.stop :] = wide[..., rows, columns.stop - 1 : columns.stop]
+        wide[..., : rows.start, :] = wide[..., rows.start : rows.start + 1, :]
+        wide[..., rows.stop :, :] = wide[..., rows.stop - 1 : rows.stop, :]
+        return wide.to(self._engine.torch_device)
 
     def _solve(self, centre: Prepared, *frames: Encoded) -> Floats:
         scale = self._profile.reduction
-        moved = [aligned(e.features, of=e.region, into=centre.region, scale=scale) for e in frames]
+        region = centre.encoded.region
+        moved = [aligned(e.features, of=e.region, into=region, scale=scale) for e in frames]
         context = self._network.fuse(*moved)
         alpha = exact_where_certain(self.refined(centre.inputs, context, centre.solved), centre.solved)
         if scale > 1:
             alpha = F.interpolate(alpha, scale_factor=float(scale), mode="bilinear")
-        rows, columns = centre.region.slices(centre.plate.window)
+        rows, columns = region.slices(centre.plate.window)
         inside = alpha[0, 0, rows, columns].float().cpu().numpy()
         classes = centre.classes
         return np.where(classes == 1, inside, (classes == 2).astype(np.float32)).astype(np.float32, copy=False)
