@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,6 +114,22 @@ def test_an_interrupted_solve_is_gone_on_with(solved: Solved, template: tuple[So
     assert sorted(landed + [e.frame for e in told if isinstance(e, Landed)]) == list(range(1, 10))
     assert not any(isinstance(e, Advanced) and e.stage == "propagate" for e in told)
     assert contents(anew.folder / "alpha" / "v001") == contents(solved.version(1))
+
+
+def test_a_process_killed_in_the_middle_costs_the_frame_it_was_at(solved: Solved, tmp_path: Path) -> None:
+    """Its claim is nobody's, and what it finished is not solved again."""
+    shot = begun(solved.art, tmp_path / "s.vmatte")
+    pending = shot.folder / "alpha" / "pending"
+    process = started("solve", "--shot", shot.folder, "--device", "cpu", scratch=tmp_path / "scratch")
+    while process.poll() is None and len(list(pending.glob("alpha.*"))) < 2:
+        time.sleep(0.005)
+    process.kill()
+    process.communicate(timeout=60)
+    assert (process.returncode, (shot.folder / "solve.claim").exists()) == (-9, True)
+    finished = [int(p.name.split(".")[1]) for p in sorted(pending.glob("alpha.*"))]
+    done = solve_shot(Shot.open(shot.folder), tell=ignored, device="cpu")
+    assert (done.summary.kept, len(finished) >= 2) == (tuple(finished), True)
+    assert contents(shot.folder / "alpha" / "v001") == contents(solved.version(1))
 
 
 def test_a_damaged_plate_is_a_failed_frame_until_it_is_rendered_again(solved: Solved) -> None:

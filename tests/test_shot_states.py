@@ -160,3 +160,14 @@ def test_the_wire_says_it_in_one_message(shot: Shot) -> None:
     assert message.version == str(shot.folder / "alpha" / "v001")
     assert message.description == shot.description
     assert isinstance(message.description, Description)
+
+
+def test_some_frames_stand_as_they_do_among_all(shot: Shot, art: Painted) -> None:
+    solve_flat(shot)
+    shot.set_key_pixels(5, trimap(art.truth[5], band=6))
+    file(art.plate, 9).unlink()
+    whole = standing(shot, frames=None)
+    for frame in art.frames:
+        found = standing(shot, frames=[frame])
+        assert (found.states, found.advice, found.problem) == ({frame: whole.states[frame]} if frame < 9 else {}, (), None)
+        assert found.confidence == {f: c for f, c in whole.confidence.items() if f == frame}

@@ -84,7 +84,10 @@ class Standing:
 
 
 def standing(shot: Shot, *, frames: Collection[int] | None = None) -> Standing:
-    """Return how a shot stands, all of it or some frames. Raises ShotError; what else is wrong with the shot is its `problem`."""
+    """Return how a shot stands, all of it or some frames. Raises ShotError; what else is wrong with the shot is its `problem`.
+
+    Advice weighs the whole shot: it is only given when all of it is asked for.
+    """
     now, known = shot.manifest, failures.read(shot.folder)
     whole, present = _frames(shot, now)
     bare = Standing(
@@ -95,9 +98,10 @@ def standing(shot: Shot, *, frames: Collection[int] | None = None) -> Standing:
         missing=frozenset(whole) - present,
         version=versions.newest(shot.folder),
     )
-    some = [f for f in whole if frames is None or f in frames]
+    asked = None if frames is None else frozenset(frames)
+    some = [f for f in whole if asked is None or f in asked]
     try:
-        inside = tuple(f for f in whole if f in present)
+        inside = tuple(f for f in some if f in present) or tuple(sorted(present))
         plan = plan_of(shot, request_for(shot, into=Places.newest(shot.folder), frames=inside))
     except (InputError, UsageError) as error:
         return replace(bare, states={f: _unplanned(shot, f, known) for f in some}, problem=error, failures=known)
@@ -108,7 +112,7 @@ def standing(shot: Shot, *, frames: Collection[int] | None = None) -> Standing:
         bare,
         states=states,
         confidence={f: c for f, c in sure.items() if f in states},
-        advice=_advised(sure, now, present),
+        advice=_advised(sure, now, present) if frames is None else (),
         failures={f: known[f] for f, s in states.items() if s is FrameState.FAILED},
     )
 
