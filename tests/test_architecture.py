@@ -42,6 +42,7 @@ MAY_USE = {
     "solve": {"wire", "shipped", "failures", "window", "version", "sequence", "exr", "imaging", "models", "shot"},
     "daemon": {"wire", "shipped", "failures", "window", "version", "sequence", "exr", "imaging", "shot", "solve"},
     "launch": {"wire", "failures"},
+    "install": {"wire"},
     "training": {"models", "version"},
     "evaluation": {"wire", "shipped", "shot", "window", "version", "sequence", "exr", "imaging", "models", "solve", "training"},
     "cli": {
@@ -60,6 +61,7 @@ MAY_USE = {
         "report",
         "farm",
         "launch",
+        "install",
     },
 }
 TRAINING_THIRD_PARTY = {"torch", "numpy", "cv2", "safetensors"}
