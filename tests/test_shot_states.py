@@ -144,9 +144,11 @@ def test_confidence_comes_from_trimaps_that_are_current_and_leads_to_advice(tmp_
     found = standing(shot)
     assert found.confidence == {1: 1.0, **{f: 0.4 if 8 <= f <= 14 else 0.9 for f in range(2, 21)}, 21: 1.0}
     assert found.advice == (11,)
-    shot.lock(range(2, 21))
+    shot.lock(range(8, 15))
     assert standing(shot).advice == ()
-    shot.unlock(range(2, 21))
+    shot.unlock([10, 11, 12])
+    assert standing(shot).advice == (11,)
+    shot.unlock(range(8, 15))
     shot.set_key_pixels(11, trimap(art.truth[11]))
     assert (set(standing(shot).confidence), standing(shot).advice) == ({1, 11, 21}, ())
 

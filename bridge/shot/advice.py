@@ -22,16 +22,23 @@ Frames = NDArray[np.int64]
 
 
 def advice(
-    confidence: Mapping[int, float], keys: Collection[int], *, allowed: Collection[int] | None = None, most: int = MOST
+    confidence: Mapping[int, float],
+    keys: Collection[int],
+    *,
+    allowed: Collection[int] | None = None,
+    approved: Collection[int] = (),
+    most: int = MOST,
 ) -> list[int]:
     """Return at most `most` frames, the best first; none where doubt is small or there is no key yet.
 
-    confidence: 0..1 by frame. allowed: the frames that may become keys, when not all that are there.
+    confidence: 0..1 by frame. allowed: the frames that may become keys, when not all that are there. approved: frames whose doubt does not
+    count.
     """
     frames = np.array(sorted(set(confidence) - set(keys)), np.int64)
     if not len(frames) or not keys:
         return []
     doubt, distance = _doubt(frames, confidence, np.array(sorted(keys), np.int64))
+    doubt = np.where(np.isin(frames, np.fromiter(approved, np.int64)), 0.0, doubt)
     may = np.isin(frames, np.fromiter(confidence if allowed is None else allowed, np.int64))
     found: list[int] = []
     while len(found) < most:

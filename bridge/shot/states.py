@@ -169,8 +169,7 @@ def _confidence(shot: Shot, plan: Plan, frames: tuple[int, ...]) -> dict[int, fl
 
 def _advised(sure: Mapping[int, float], now: Manifest, present: frozenset[int]) -> tuple[int, ...]:
     """Return where the next key would help most; what is locked is approved, so it needs none."""
-    doubted = {f: c for f, c in sure.items() if f not in now.locked}
-    return tuple(advice(doubted, frozenset(now.keys) & present, allowed=present - now.locked))
+    return tuple(advice(sure, frozenset(now.keys) & present, allowed=present - now.locked, approved=now.locked))
 
 
 def runs(frames: Listed[tuple[int, str, tuple[FrameFlag, ...]]]) -> Iterator[FrameRun]:
