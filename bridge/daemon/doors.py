@@ -41,8 +41,12 @@ class AllowList:
         self._keys = keys
 
     def callback(self, _domain: str, key: bytes) -> bool:
-        """Tell whether a client with this key may come in."""
-        return key.decode("ascii", "replace") in curve.allowed_clients(folder=self._keys)
+        """Tell whether a client with this key may come in; nobody may when the folder cannot be read."""
+        try:
+            return key.decode("ascii", "replace") in curve.allowed_clients(folder=self._keys)
+        except OSError as error:
+            log.warning("the keys cannot be read: %s", error)
+            return False
 
 
 class Doors:

@@ -113,11 +113,12 @@ class Pool:
 
     def close(self, *, now: bool) -> None:
         """End every worker and wait for it; one that still loads has nothing to finish."""
+        deadline = time.monotonic() + QUIT_SECONDS
         for name, hired in list(self.hired.items()):
             (self.quit if hired.ready and not now else self.kill)(name)
         for hired in list(self.hired.values()):
             try:
-                hired.process.wait(QUIT_SECONDS)
+                hired.process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 hired.process.kill()
                 hired.process.wait()
@@ -128,7 +129,7 @@ class Pool:
             for text in stream:
                 try:
                     self._said(hired.name, link.heard(text))
-                except ValueError as error:
+                except Exception as error:
                     log.warning("%s: %s", hired.name, error)
         self._gone(hired.name, hired.process.wait())
 

@@ -13,7 +13,7 @@ from bridge.wire.values import JobState
 from .queue import Record
 from .sessions import Peer
 
-LONGEST = 240  # characters of a label or an error in a list of jobs, so that any list fits a message
+LONGEST = 160  # characters of a label or an error in a list of jobs, so that any list fits a message
 Answer = Callable[[Mapping[str, Any], Peer, int], None]
 
 
