@@ -20,7 +20,7 @@ from bridge.daemon.sessions import Peer
 from bridge.daemon.shots import Opened
 from bridge.daemon.tasks import Kind, Part, Task
 from bridge.wire.description import Description
-from bridge.wire.errors import DeviceError, InputError, StorageError
+from bridge.wire.errors import DeviceError, InputError, StorageError, UnknownJobError
 from bridge.wire.messages import Error, JobAccepted, JobResult, Message, Progress
 
 FRAMES = (1001, 1002, 1003)
@@ -86,6 +86,7 @@ class Listener:
     heard: list[Message] = field(default_factory=list)
     gone: bool = False
     session: None = None
+    owner: str | None = None
 
     def say(self, message: Message, *, request: int, parts: object = ()) -> None:
         self.heard.append(message)
@@ -406,6 +407,23 @@ def test_a_preview_that_comes_to_nothing_ends_all_the_same(stage: Stage) -> None
     previewed(stage, lambda *_: None)
     stage.finish()
     assert stage.last().code == "internal"
+
+
+def test_a_client_with_a_key_sees_and_cancels_its_own_jobs_alone(stage: Stage) -> None:
+    stage.ready()
+    of_this_machine = stage.submit()
+    stage.peer.owner = "one"
+    own = stage.submit()
+    assert [job.job for job in stage.jobs.states(owner="one")] == [own]
+    assert [job.job for job in stage.jobs.states()] == [of_this_machine, own]
+    for owner in ("two", ""):
+        with pytest.raises(UnknownJobError):
+            stage.jobs.cancel(own, owner=owner)
+    with pytest.raises(UnknownJobError):
+        stage.jobs.follow(of_this_machine, peer=stage.peer, request=3)
+    stage.jobs.cancel(own, owner="one")
+    assert [job.job for job in stage.jobs.states()] == [of_this_machine]
+    assert [record.owner for record in stage.queue.records()] == [None, "one"]
 
 
 def test_previews_are_not_kept_on_disk(stage: Stage) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zmq
@@ -16,8 +17,20 @@ from bridge.wire import curve
 from bridge.wire.client import Client
 from bridge.wire.connection import read_connection, write_connection
 from bridge.wire.description import Description
-from bridge.wire.errors import DaemonUnreachableError, NotAllowedError
-from bridge.wire.messages import DaemonStatus, Ping, ShotOpen
+from bridge.wire.errors import DaemonUnreachableError, NotAllowedError, UnknownJobError, UnknownShotError
+from bridge.wire.messages import (
+    DaemonShutdown,
+    DaemonStatus,
+    JobCancel,
+    JobFollow,
+    Jobs,
+    Ping,
+    Request,
+    ShotClose,
+    ShotOpen,
+    ShotResult,
+    ShotStatus,
+)
 
 
 @dataclass
@@ -111,6 +124,26 @@ def test_the_paths_inside_a_shot_folder_are_judged_too(network: Network, tmp_pat
     assert (folder / "shot.json").exists()
     with network.client(own(network, "guest"), name="guest") as client, pytest.raises(NotAllowedError):
         client.call(ShotOpen(Description(), folder=str(folder)))
+
+
+def test_a_guest_neither_sees_nor_touches_what_others_opened_and_does_not_stop_the_daemon(network: Network, tmp_path: Path) -> None:
+    secret = make_shot(tmp_path / "secret", frames=1, width=48, height=32)
+    with network.daemon.client() as local:
+        shot = local.open(described(secret, tmp_path / "out"))
+        job = solved(local, described(secret, tmp_path / "out")).job
+        with network.client(own(network, "guest"), name="guest") as client:
+            assert job not in {known.job for known in client.call(Jobs(all=True)).jobs}
+            shots: tuple[Request[Any], ...] = (ShotResult(shot, 1001, how="inline"), ShotStatus(shot), ShotClose(shot))
+            for asked in shots:
+                with pytest.raises(UnknownShotError):
+                    list(client.exchange(asked))
+            jobs: tuple[Request[Any], ...] = (JobCancel(job), JobFollow(job))
+            for asked in jobs:
+                with pytest.raises(UnknownJobError):
+                    list(client.exchange(asked))
+            with pytest.raises(NotAllowedError):
+                client.call(DaemonShutdown())
+        assert local.call(ShotResult(shot, 1001)).state == "solved"
 
 
 def test_the_connection_files_say_no_secret_and_are_the_users_alone(network: Network) -> None:

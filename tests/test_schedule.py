@@ -109,6 +109,16 @@ def test_previews_do_not_lengthen_the_turn_of_what_they_interrupt() -> None:
     assert plan.passed(4.0) == [End("w", task)]
 
 
+def test_somebody_who_scrubs_without_end_does_not_keep_a_job_from_beginning() -> None:
+    plan = with_workers("w")
+    preview = only(plan.submitted("p0", shot="one", preview=True, lane="l"))
+    plan.submitted("p1", shot="one", preview=True, lane="l")
+    plan.submitted("a", shot="two")
+    begun = done(plan.finished("w", preview.number))
+    assert [task.job for _, task in begun] == ["a", "p1"]
+    assert plan.busy() == {"w": ("a", "p1")}
+
+
 def test_a_matte_task_ends_after_its_turn_only_when_another_shot_waits() -> None:
     plan = with_workers("w")
     first = matting(plan, "a", shot="one")

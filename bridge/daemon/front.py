@@ -20,7 +20,7 @@ from bridge.shipped import Model, models
 from bridge.version import VERSION
 from bridge.wire import messages as wire
 from bridge.wire.codec import Envelope, decode
-from bridge.wire.errors import LimitError, ProtocolError, RemoteProtocolError, VideoMatteError
+from bridge.wire.errors import LimitError, NotAllowedError, ProtocolError, RemoteProtocolError, UnknownShotError, VideoMatteError
 from bridge.wire.limits import Limits
 from bridge.wire.mapping import PathMap
 from bridge.wire.values import DeviceState, ModelState
@@ -62,7 +62,7 @@ class Front:
             wire.Ping: lambda peer, request, *_: peer.say(wire.Pong(), request=request),
             wire.JobCancel: self._cancel,
             wire.JobFollow: lambda peer, request, asked, _: self._jobs.follow(asked.job, peer=peer, request=request),
-            wire.Jobs: lambda peer, request, asked, _: peer.say(wire.JobList(self._jobs.states(ended=asked.all)), request=request),
+            wire.Jobs: self._list,
             wire.DaemonStatus: self._status,
             wire.DaemonRelease: lambda peer, request, *_: peer.say(wire.Released(*self._jobs.release()), request=request),
             wire.DaemonShutdown: self._shutdown,
@@ -141,6 +141,9 @@ class Front:
             return self._greet(peer, key, message, envelope.request)
         if self._stop_at is not None and not isinstance(message, WHILE_STOPPING):
             raise LimitError("The daemon is stopping.", remedy="Start it again: videomatte serve")
+        shot = getattr(message, "shot", None)
+        if shot is not None and not peer.may_name(shot):
+            raise UnknownShotError(f"The shot {shot} is not open.", remedy="Open it first.")
         self._answers[type(message)](peer, envelope.request, message, envelope.parts)
 
     def _greet(self, peer: Peer, key: str | None, hello: wire.Hello, request: int) -> None:
@@ -154,11 +157,16 @@ class Front:
         welcome = wire.Welcome(wire.PROTOCOL, VERSION, session.token, self._limits, ABILITIES, pixels, shared)
         peer.say(welcome, request=request)
 
+    def _list(self, peer: Peer, request: int, asked: wire.Jobs, _: object) -> None:
+        peer.say(wire.JobList(self._jobs.states(ended=asked.all, owner=peer.owner)), request=request)
+
     def _cancel(self, peer: Peer, request: int, asked: wire.JobCancel, _: object) -> None:
-        self._jobs.cancel(asked.job)
+        self._jobs.cancel(asked.job, owner=peer.owner)
         peer.say(wire.Done(), request=request)
 
     def _shutdown(self, peer: Peer, request: int, asked: wire.DaemonShutdown, _: object) -> None:
+        if peer.owner is not None:
+            raise NotAllowedError("A client of the network may not stop the daemon.", remedy="Stop it on its own machine.")
         peer.say(wire.Done(), request=request)
         self.stop(now=asked.now)
 
@@ -166,7 +174,8 @@ class Front:
         devices = tuple(self._device(hired) for hired in self._pool.hired.values())
         memory = resident() + sum(hired.resident for hired in self._pool.hired.values())
         uptime = time.monotonic() - self._begun
-        state = wire.DaemonState(os.getpid(), VERSION, uptime, devices, len(self._shots), len(self._sessions), self._jobs.states(), memory)
+        jobs = self._jobs.states(owner=peer.owner)
+        state = wire.DaemonState(os.getpid(), VERSION, uptime, devices, len(self._shots), len(self._sessions), jobs, memory)
         peer.say(state, request=request)
 
     def _device(self, hired: Hired) -> DeviceState:

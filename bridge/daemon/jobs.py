@@ -63,7 +63,7 @@ class Jobs:
         if sum(job.preview is None for job in self._jobs.values()) >= self._most:
             raise LimitError(f"{self._most} jobs are waiting.", remedy="Wait for some to end, or cancel some: videomatte jobs")
         description = replace(shot.description, frames=frames if frames is not None else shot.description.frames)
-        record = Record(new_id(), shot.id, description, folder=shot.folder, created=time.time(), frames=frames)
+        record = Record(new_id(), shot.id, description, folder=shot.folder, created=time.time(), frames=frames, owner=peer.owner)
         self._queue.put(record)
         job = Running(record, client=peer.session.client if peer.session else "")
         job.follow(peer, request)
@@ -74,7 +74,7 @@ class Jobs:
         self, shot: Opened, *, order: Mapping[str, Any], answer: Callable[[Mapping[str, Any], Peer, int], None], peer: Peer, request: int
     ) -> None:
         """Take in a preview and follow it; `answer` makes the reply from what the worker tells."""
-        record = Record(new_id(), shot.id, shot.description, folder=shot.folder, created=time.time())
+        record = Record(new_id(), shot.id, shot.description, folder=shot.folder, created=time.time(), owner=peer.owner)
         job = Running(record, preview=order, answer=answer, client=peer.session.client if peer.session else "")
         job.follow(peer, request)
         peer.say(wire.JobAccepted(job.id), request=request)
@@ -82,25 +82,24 @@ class Jobs:
 
     def follow(self, name: str, *, peer: Peer, request: int) -> None:
         """Let somebody hear of a job; one that has ended ends at once. Raises UnknownJobError."""
+        self._check_known(name, peer.owner, remedy="`videomatte jobs --all` lists them.")
         if name in self._jobs:
             self._jobs[name].follow(peer, request)
             peer.say(wire.JobAccepted(name), request=request)
-        elif name in self._ended:
+        else:
             peer.say(wire.JobAccepted(name), request=request)
             tell_end(self._ended[name], peer, request)
-        else:
-            raise UnknownJobError(f"There is no job {name}.", remedy="`videomatte jobs --all` lists them.")
 
-    def cancel(self, name: str) -> None:
-        """Cancel a job. One that has ended stays as it ended. Raises UnknownJobError."""
-        if name not in self._jobs and name not in self._ended:
-            raise UnknownJobError(f"There is no job {name}.", remedy="`videomatte jobs` lists them.")
+    def cancel(self, name: str, *, owner: str | None = None) -> None:
+        """Cancel a job, of one owner if given. One that has ended stays as it ended. Raises UnknownJobError."""
+        self._check_known(name, owner, remedy="`videomatte jobs` lists them.")
         self._do(self._schedule.cancelled(name))
 
-    def states(self, *, ended: bool = False) -> tuple[JobState, ...]:
-        """Return the jobs that wait or run, oldest first, and before them those that ended if wanted."""
-        old = [state_of(record) for record in self._ended.values()] if ended else []
-        return (*old, *(state_of(job.record, job) for job in self._jobs.values()))
+    def states(self, *, ended: bool = False, owner: str | None = None) -> tuple[JobState, ...]:
+        """Return the jobs that wait or run, oldest first, and before them those that ended if wanted; of one owner if given."""
+        old = [(record, None) for record in self._ended.values()] if ended else []
+        known = (*old, *((job.record, job) for job in self._jobs.values()))
+        return tuple(state_of(record, job) for record, job in known if owner in (None, record.owner))
 
     def of(self, shot: str) -> tuple[str, ...]:
         """Return the jobs of a shot that have not ended."""
@@ -189,6 +188,12 @@ class Jobs:
                 self._write(record)
 
     # How it is done
+
+    def _check_known(self, name: str, owner: str | None, *, remedy: str) -> None:
+        """Raise UnknownJobError for a job that there is not, or that is another's."""
+        record = self._jobs[name].record if name in self._jobs else self._ended.get(name)
+        if record is None or owner not in (None, record.owner):
+            raise UnknownJobError(f"There is no job {name}.", remedy=remedy)
 
     def _take_in(self, job: Running, *, lane: str = "") -> None:
         self._jobs[job.id] = job

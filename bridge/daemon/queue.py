@@ -32,7 +32,10 @@ CREATE TABLE IF NOT EXISTS jobs (
 
 @dataclass(frozen=True)
 class Record:
-    """A job as it is kept: what was asked, and how far it is. `todo`, `kept` and `missing` are known once it is understood."""
+    """A job as it is kept: what was asked, and how far it is. `todo`, `kept` and `missing` are known once it is understood.
+
+    `owner`: the public key of the client it came from; None for one of this machine.
+    """
 
     id: str
     shot: str
@@ -51,6 +54,7 @@ class Record:
     files: Mapping[str, str] | None = None
     version: str | None = None
     error: Mapping[str, Any] | None = None
+    owner: str | None = None
 
     @property
     def ended(self) -> bool:

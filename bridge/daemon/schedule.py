@@ -1,7 +1,7 @@
 """Who does what next: events in, instructions out, nothing else.
 
 The rules:
-- A preview comes before everything, at the next frame boundary of whatever runs.
+- A preview comes before everything, at the next frame boundary of whatever runs; but between two previews something else is begun.
 - Shots take turns, however many jobs each has; the one that waited longest is next. A matte task ends when its turn is over and another
   shot waits; while a segment is propagated, another shot's step is done in between.
 - Jobs of one shot are done one after the other.
@@ -54,11 +54,12 @@ class Turn:
 
 @dataclass
 class Hand:
-    """A worker in the schedule: what it does, the innermost last."""
+    """A worker in the schedule: what it does, the innermost last; `previewed`: its last task was a preview and nothing else."""
 
     worker: str
     device: str
     stack: list[Turn] = field(default_factory=list)
+    previewed: bool = False
 
     @property
     def top(self) -> Turn | None:
@@ -312,7 +313,7 @@ class Schedule:
         if self._closing:
             return found
         for hand in list(self._hands.values()):
-            found += self._next(hand)
+            found += [*self._next(hand), *self._next(hand)]  # a task, and a preview on top of it
         for device in sorted({w.device for w in self._eligible()}):
             if not self._workers(device) and not self._on_its_way(device):
                 found.append(self._start(device))
@@ -342,9 +343,10 @@ class Schedule:
         shots = {self._work[turn.task.job].shot for turn in hand.stack if turn.task.job in self._work}
         fit = [w for w in self._eligible() if matches(w.device, hand.device)]
         previews = [w for w in fit if w.preview]
-        if previews and len(hand.stack) < DEEPEST and not any(t.task.kind is Kind.PREVIEW for t in hand.stack):
-            return min(previews, key=lambda w: w.order).waiting[0]
         others = [w for w in fit if not w.preview and w.shot not in shots]
+        after_one = hand.previewed and not hand.stack and bool(others)
+        if previews and not after_one and len(hand.stack) < DEEPEST and not any(t.task.kind is Kind.PREVIEW for t in hand.stack):
+            return min(previews, key=lambda w: w.order).waiting[0]
         return min(others, key=lambda w: self._served.get(w.shot, w.order)).waiting[0] if others else None
 
     def _eligible(self) -> list[Work]:
@@ -358,6 +360,7 @@ class Schedule:
         work = self._work[task.job]
         work.waiting.remove(task)
         work.running[task.number] = task
+        hand.previewed = work.preview and not hand.stack
         hand.stack.append(Turn(task, self.now))
         self._serve(work)
         return Do(hand.worker, task)

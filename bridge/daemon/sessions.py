@@ -14,7 +14,7 @@ from bridge.wire.codec import encode
 from bridge.wire.conversation import Conversation, Role
 from bridge.wire.errors import LimitError, LocalProtocolError, NotGreetedError, VideoMatteError
 from bridge.wire.mapping import PathMap
-from bridge.wire.messages import Error, Message, Progress
+from bridge.wire.messages import Error, Message, Progress, ShotOpened
 
 from .doors import Door, sent
 
@@ -26,13 +26,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class Session:
-    """A client: its name, how it sees paths, the key it came with (None on this machine)."""
+    """A client: its name, how it sees paths, the key it came with (None on this machine), the shots that were opened for it."""
 
     token: str
     client: str
     path_map: PathMap
     key: str | None
     peers: dict[str, Peer] = field(default_factory=dict)
+    shots: set[str] = field(default_factory=set)
 
     @property
     def seen(self) -> float:
@@ -56,6 +57,15 @@ class Peer:
     seen: float = field(default_factory=time.monotonic)
     gone: bool = False
 
+    @property
+    def owner(self) -> str | None:
+        """Whose jobs this client may see and cancel: those that came with its key; None, on this machine, for all."""
+        return (self.session.key if self.session else None) or "" if self.door.secure else None
+
+    def may_name(self, shot: str) -> bool:
+        """Tell whether a client may ask about a shot: on this machine about any, else about those it opened itself."""
+        return not self.door.secure or (self.session is not None and shot in self.session.shots)
+
     def say(self, message: Message, *, request: int, parts: Sequence[Any] = ()) -> None:
         """Answer a request, if it is still open. Progress is left out for a client that does not read.
 
@@ -70,6 +80,8 @@ class Peer:
             message = Error.of(error)
             frames = encode(message, request=request)
         self.conversation.send(message, request=request)
+        if isinstance(message, ShotOpened) and self.session is not None:
+            self.session.shots.add(message.shot)
         if self.outbox or not self._sent(frames):
             if not isinstance(message, Progress):
                 self.outbox.append(frames)
