@@ -60,7 +60,7 @@ def page(state: DaemonState) -> str:
         f"up {clock(state.uptime)}",
         f"{amount(state.memory)} memory",
         counted(state.shots, "open shot"),
-        counted(state.sessions, "client"),
+        counted(state.sessions, "session"),
     )
     titles = ("device", "what it is", "state", "memory used", "allowed", "of", "job")
     devices = rendered(titles, [_row(d) for d in state.devices], title="Devices", left=3) if state.devices else "No device is in use"
