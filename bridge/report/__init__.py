@@ -1,0 +1,1 @@
+"""The report of a shot: one file that people open in a browser, without a network."""
