@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Generic, TypeVar
@@ -20,19 +20,30 @@ _END = object()
 def ahead(items: Iterable[T], work: Callable[[T], R], *, depth: int = DEPTH, threads: int = 1) -> Generator[R, None, None]:
     """Yield `work(item)` in order while threads work on the next `depth` items.
 
-    An exception in `work` is raised where its result would have come. Closing the generator stops the threads.
+    An exception in `work`, or in `items`, is raised where its result would have come. Closing the generator stops the threads.
     """
     pool = ThreadPoolExecutor(threads, thread_name_prefix="ahead")
     waiting: deque[Future[R]] = deque()
     try:
-        for item in items:
-            waiting.append(pool.submit(work, item))
+        for future in _begun(items, work, pool):
+            waiting.append(future)
             if len(waiting) > depth:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _begun(items: Iterable[T], work: Callable[[T], R], pool: ThreadPoolExecutor) -> Iterator[Future[R]]:
+    """Yield a future for each item; one that holds the exception where the items themselves fail."""
+    try:
+        for item in items:
+            yield pool.submit(work, item)
+    except Exception as error:
+        failed: Future[R] = Future()
+        failed.set_exception(error)
+        yield failed
 
 
 class Behind(Generic[T]):

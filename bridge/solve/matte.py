@@ -56,6 +56,15 @@ class Prepared:
     encoded: Encoded
 
 
+@dataclass(frozen=True)
+class Trio:
+    """A frame and what is kept of its neighbours."""
+
+    before: Encoded
+    centre: Prepared
+    after: Encoded
+
+
 class Matter:
     """Stage 2 on one shot."""
 
@@ -66,27 +75,28 @@ class Matter:
 
     def mattes(self, wanted: Sequence[int], *, present: Collection[int]) -> Generator[tuple[Plate, Floats], None, None]:
         """Yield plate and alpha (H×W float32 on its data window) of each wanted frame, ascending."""
-        with closing(ahead(sorted(with_neighbours(wanted, present)), self.prepare, threads=2)) as frames:
-            yield from self._in_order(sorted(wanted), frames, present)
+        with (
+            closing(ahead(sorted(with_neighbours(wanted, present)), self.prepare, depth=1, threads=2)) as prepared,
+            closing(ahead(self._trios(sorted(wanted), prepared, present), self._solve, depth=1, threads=2)) as solved,
+        ):
+            yield from solved
 
-    def _in_order(self, wanted: Sequence[int], frames: Iterator[Prepared], present: Collection[int]) -> Iterator[tuple[Plate, Floats]]:
+    @staticmethod
+    def _trios(wanted: Sequence[int], frames: Iterator[Prepared], present: Collection[int]) -> Iterator[Trio]:
         """Take prepared frames as they are needed; keep what a later frame needs and no more."""
         to_solve = frozenset(wanted)
         waiting: dict[int, Prepared] = {}
         encoded: dict[int, Encoded] = {}
         for frame in wanted:
             before, after = neighbours(frame, present)
-            with torch.inference_mode(), self._engine.autocast:
-                while after not in encoded:
-                    prepared = next(frames)
-                    number = prepared.plate.frame
-                    encoded[number] = prepared.encoded
-                    if number in to_solve:
-                        waiting[number] = prepared
-                encoded = {f: e for f, e in encoded.items() if f >= before}
-                centre = waiting.pop(frame)
-                alpha = self._solve(centre, *(encoded[f] for f in (before, frame, after)))
-            yield centre.plate, alpha
+            while after not in encoded:
+                prepared = next(frames)
+                number = prepared.plate.frame
+                encoded[number] = prepared.encoded
+                if number in to_solve:
+                    waiting[number] = prepared
+            encoded = {f: e for f, e in encoded.items() if f >= before}
+            yield Trio(encoded[before], waiting.pop(frame), encoded[after])
 
     def prepare(self, frame: int) -> Prepared:
         """Read a frame, compute what the network is shown, and encode it."""
@@ -115,18 +125,19 @@ class Matter:
         wide[..., rows.stop :, :] = wide[..., rows.stop - 1 : rows.stop, :]
         return wide.to(self._engine.torch_device)
 
-    def _solve(self, centre: Prepared, *frames: Encoded) -> Floats:
-        scale = self._profile.reduction
+    def _solve(self, trio: Trio) -> tuple[Plate, Floats]:
+        scale, centre = self._profile.reduction, trio.centre
         region = centre.encoded.region
-        moved = [aligned(e.features, of=e.region, into=region, scale=scale) for e in frames]
-        context = self._network.fuse(*moved)
-        alpha = exact_where_certain(self.refined(centre.inputs, context, centre.solved), centre.solved)
-        if scale > 1:
-            alpha = F.interpolate(alpha, scale_factor=float(scale), mode="bilinear")
+        with torch.inference_mode(), self._engine.autocast:
+            frames = (trio.before, centre.encoded, trio.after)
+            context = self._network.fuse(*(aligned(e.features, of=e.region, into=region, scale=scale) for e in frames))
+            alpha = exact_where_certain(self.refined(centre.inputs, context, centre.solved), centre.solved)
+            if scale > 1:
+                alpha = F.interpolate(alpha, scale_factor=float(scale), mode="bilinear")
         rows, columns = region.slices(centre.plate.window)
         inside = alpha[0, 0, rows, columns].float().cpu().numpy()
         classes = centre.classes
-        return np.where(classes == 1, inside, (classes == 2).astype(np.float32)).astype(np.float32, copy=False)
+        return centre.plate, np.where(classes == 1, inside, (classes == 2).astype(np.float32)).astype(np.float32, copy=False)
 
     def refined(self, inputs: Tensor, context: Tensor, classes: Tensor) -> Tensor:
         """Run the fine levels on every tile with unknown pixels; return 1×1×H×W float32, 0 in tiles without."""
