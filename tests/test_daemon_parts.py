@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -274,6 +274,20 @@ def test_the_pixel_endpoint_is_joined_with_the_same_token_and_the_same_key_alone
         with pytest.raises(NotGreetedError):
             known.join(other, token, key=key)
     assert known.join(other, session.token, key="one") is session
+
+
+def test_a_line_that_is_lost_does_not_take_the_one_that_came_in_its_place_along(line: Line) -> None:
+    known = Sessions(most=3)
+    own, first, second = strangers(line.door, 3)
+    pixels = replace(line.door, kind="pixels", endpoint="inproc://pixels")
+    first.door = second.door = pixels
+    session = known.begin(own, client="c", path_map=PathMap(()), key=None)
+    known.join(first, session.token, key=None)
+    known.join(second, session.token, key=None)
+    own.gone = first.gone = True
+    known.keep()
+    assert list(session.peers.values()) == [second]
+    assert len(known) == 1
 
 
 # Pixels held

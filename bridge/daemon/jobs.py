@@ -48,6 +48,7 @@ class Jobs:
 
     def resume(self) -> int:
         """Take up the jobs that the last daemon left, oldest first; return how many."""
+        self._do(self._schedule.passed(time.monotonic()))
         for record in self._queue.records():
             if record.ended:
                 self._remember(record)

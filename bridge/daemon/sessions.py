@@ -169,6 +169,7 @@ class Sessions:
         self._peers.pop(address, None)
         session = peer.session
         if session is not None:
-            session.peers.pop(peer.door.kind, None)
+            if session.peers.get(peer.door.kind) is peer:
+                del session.peers[peer.door.kind]
             if not session.peers:
                 self._sessions.pop(session.token, None)
