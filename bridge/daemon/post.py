@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
-CLERKS = 2
+CLERKS = 4  # two that wait for a dead mount leave two
 
 
 class Post:
