@@ -1,6 +1,7 @@
 """What lies beside a result for people and scripts: `status.json` while there is something to say, `done.json` when all is delivered.
 
-`done.json` is the truth about a delivery: it names every file that it was made from, from the watched folder on. It is written last and withdrawn first.
+`done.json` is the truth about a delivery: it names every file that it was made from, from the watched folder on. It is written last
+and withdrawn first.
 """
 
 from __future__ import annotations
