@@ -6,14 +6,13 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-
-from bridge.wire.description import Description
+from daemons import Daemon, daemon_in, described
+from shots import make_shot
 
 ROOT = Path(__file__).resolve().parents[1]
 OURS = ("pyzmq", "msgpack")
@@ -47,25 +46,10 @@ print(json.dumps({"python": sys.version_info[:2], "refused": refused, "solved": 
 """
 
 
-@dataclass(frozen=True)
-class Daemon:
-    """A running daemon: its connection file, a shot that it can solve, and the frames of the shot as text."""
-
-    connection: Path
-    description: Description
-    frames: str
-
-
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    folder = tmp_path_factory.mktemp("d")
-    folder.chmod(0o700)
-    command = [sys.executable, str(ROOT / "tests" / "wire_server.py"), "bridge.wire", str(folder)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
-    assert process.stdout is not None
-    yield Daemon(Path(json.loads(process.stdout.readline())["connection"]), Description(plate="plate.####.exr"), "1001-1003")
-    process.communicate("\n", timeout=20)
+    with daemon_in(tmp_path_factory.mktemp("d")) as daemon:
+        yield daemon
 
 
 def interpreter(version: str) -> Path:
@@ -95,11 +79,12 @@ def test_a_copy_of_wire_talks_to_the_daemon(version: str, packages: tuple[str, .
     python = environment_of(interpreter(version), tmp_path / "empty", packages)
     (tmp_path / "host" / "nodes").mkdir(parents=True)
     shutil.copytree(ROOT / "bridge" / "wire", tmp_path / "host" / "nodes" / "videomatte_wire", ignore=shutil.ignore_patterns("__pycache__"))
-    command = [python, "-W", "error", "-c", TALK, daemon.connection, json.dumps(asdict(daemon.description))]
+    shot = make_shot(tmp_path / "shot", frames=3, first=1001, keys=(1001,), width=48, height=32)
+    command = [python, "-W", "error", "-c", TALK, daemon.connection, json.dumps(asdict(described(shot, tmp_path / "out")))]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     ran = subprocess.run(command, cwd=tmp_path / "host", env=clean, capture_output=True, text=True, timeout=120)
     assert ran.returncode == 0, ran.stderr
     told = json.loads(ran.stdout)
     expected = [int(part) for part in version.split(".")]
-    assert told == {"python": expected, "refused": "unknown.shot", "solved": daemon.frames, "strangers": []}
+    assert told == {"python": expected, "refused": "unknown.shot", "solved": "1001-1003", "strangers": []}
     assert ran.stderr == ""

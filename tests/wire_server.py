@@ -1,16 +1,12 @@
 """A small daemon for tests of the wire: two ROUTER endpoints, wire's own codec and conversation, no pixels computed.
 
-    python wire_server.py PACKAGE FOLDER     PACKAGE is what the copy of bridge.wire is called; a line on stdin ends it
-
 It answers an alpha of 0.5 everywhere, solves `n` frames as fast as progress can be told, and holds a job back when its frames are "held".
 """
 
 from __future__ import annotations
 
 import importlib
-import json
 import os
-import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -159,15 +155,3 @@ class Server:
     def _result(self, job: str, count: int) -> Any:
         m, values = self.wire["messages"], self.wire["values"]
         return m.JobResult(job, f"1001-{1000 + count}", "", "", 0.5, values.JobFiles(alpha="a.####.exr"))
-
-
-def main() -> None:
-    """Serve until a line comes on stdin; say where on stdout."""
-    server = Server(Path(sys.argv[2]), package=sys.argv[1])
-    print(json.dumps({"connection": str(server.file)}), flush=True)
-    sys.stdin.readline()
-    server.stop()
-
-
-if __name__ == "__main__":
-    main()
