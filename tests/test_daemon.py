@@ -135,6 +135,7 @@ def test_a_daemon_that_is_stopped_takes_its_jobs_up_again(tmp_path: Path) -> Non
         next(p for p in stream if isinstance(p, Progress) and p.stage == "matte")
         assert daemon.terminate() == 0
         assert not daemon.connection.exists()
+        assert not (daemon.folder / "shared").exists()
         before = identities(tmp_path / "out")
         assert 1 <= len(before) < 30
         daemon.start()

@@ -43,6 +43,7 @@ def serve(configuration: Configuration, *, up: Callable[[Connection, int], None]
         stack.enter_context(alone(runtime / LOCK))
         stack.enter_context(alone(configuration.state / host_name() / LOCK))
         places.private(configuration.shared)
+        stack.callback(_remove_if_empty, configuration.shared)
         shared.sweep(configuration.shared)
         queue = Queue(configuration.state / host_name() / "queue.sqlite")
         stack.callback(queue.close)
@@ -113,6 +114,12 @@ def _withdraw(path: Path, connection: Connection) -> None:
     with suppress(VideoMatteError, OSError):
         if read_connection(path).started == connection.started:
             path.unlink()
+
+
+def _remove_if_empty(folder: Path) -> None:
+    """Remove the folder of shared memory, unless some client still has its own in it."""
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _heed(front: Front) -> None:
