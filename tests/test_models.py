@@ -227,3 +227,15 @@ def test_any_memory_layout_and_batch_gives_the_same_alpha(matting: MattingNetwor
             if parameter.ndim == 4:
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
         assert (last(inputs) - usual).abs().max() < 1e-4
+
+
+def test_inputs_of_a_batch_are_those_of_its_frames() -> None:
+    colours = torch.rand(2, 3, 48, 64, generator=torch.Generator().manual_seed(1))
+    classes = torch.full((2, 1, 48, 64), 1)
+    classes[0, ..., :20], classes[0, ..., 40:] = 0, 2
+    classes[1, ..., :10, :], classes[1, ..., 30:, :] = 2, 0
+    linear = torch.tensor([True, False])
+    together = matting_inputs(colours, colours, classes, linear=linear)
+    for n in range(2):
+        alone = matting_inputs(colours[n : n + 1], colours[n : n + 1], classes[n : n + 1], linear=bool(linear[n]))
+        assert (together[n] - alone[0]).abs().max() < 1e-5

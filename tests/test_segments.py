@@ -143,6 +143,17 @@ def test_an_error_comes_where_its_result_would_have() -> None:
     assert got == [0, 1, 2]
 
 
+def test_a_source_that_fails_does_not_take_the_results_before_it() -> None:
+    def source() -> Iterator[int]:
+        yield from range(3)
+        raise ValueError("no fourth")
+
+    got: list[int] = []
+    with pytest.raises(ValueError, match="no fourth"):
+        got.extend(ahead(source(), lambda n: n, threads=2))
+    assert got == [0, 1, 2]
+
+
 def test_leaving_early_stops_the_thread_and_closes_its_source() -> None:
     def endless() -> Iterator[int]:
         n = 0
