@@ -48,7 +48,9 @@ RESTING = (State.WAITING, State.DONE, State.FAILED)
 
 @dataclass
 class Tracked:
-    """What a watcher knows of one shot. `done`: what done.json says; `failed`: the fingerprint that failed; `job`: the daemon's."""
+    """What a watcher knows of one shot. `done`: what done.json says; `failed`: the fingerprint that failed, `lasting` unless
+    another time may do better; `job`: the daemon's.
+    """
 
     name: str
     out: Path
@@ -60,6 +62,7 @@ class Tracked:
     error: VideoMatteError | None = None
     done: Mapping[str, object] | None = None
     failed: str = ""
+    lasting: bool = True
     job: str = ""
     step: Step = field(default_factory=Step)
     stage_since: float = 0.0

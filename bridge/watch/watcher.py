@@ -22,7 +22,7 @@ from bridge.shot.hold import Hold
 from bridge.wire.errors import ImageError, JobEndedError, StorageError, UsageError, VideoMatteError
 
 from . import beside
-from .complete import covers, judged
+from .complete import Quiet, covers, judged
 from .decode import Decoder
 from .found import Found, Pairing
 from .ledger import Entry, Ledger, ledger_file
@@ -158,8 +158,6 @@ class Watcher:
 
     def _known(self, found: Found, now: float) -> Tracked:
         """Return a shot that is seen for the first time, with what an earlier watcher left."""
-        from .complete import Quiet
-
         shot = Tracked(found.name, self._out(found.name), found, Quiet(now))
         shot.done = beside.read_done(shot.out)
         entry = self._remembered.get(found.name)
@@ -189,8 +187,8 @@ class Watcher:
     def _out(self, name: str) -> Path:
         return self.choices.out / name
 
-    def _fail(self, shot: Tracked, error: VideoMatteError) -> None:
-        shot.error, shot.failed = error, shot.found.fingerprint
+    def _fail(self, shot: Tracked, error: VideoMatteError, *, lasting: bool = True) -> None:
+        shot.error, shot.failed, shot.lasting = error, shot.found.fingerprint, lasting
         self._become(shot, State.FAILED, error.message)
 
     def _become(self, shot: Tracked, state: State, reason: str = "") -> None:
@@ -206,7 +204,8 @@ class Watcher:
             self._keep(shot)
 
     def _keep(self, shot: Tracked) -> None:
-        self._ledger.keep(shot.name, Entry(shot.state.value, shot.found.fingerprint, shot.reason, shot.job if shot.busy else ""))
+        fingerprint = "" if shot.state is State.FAILED and not shot.lasting else shot.found.fingerprint
+        self._ledger.keep(shot.name, Entry(shot.state.value, fingerprint, shot.reason, shot.job if shot.busy else ""))
         with suppress(StorageError):
             beside.write_status(shot.out, status_of(shot))
 
@@ -251,7 +250,7 @@ class Watcher:
             if state is State.HELD and not (self.choices.once and shot.attempts >= ONCE_TRIES):
                 self._become(shot, State.HELD, ended.error.message)
             else:
-                self._fail(shot, ended.error)
+                self._fail(shot, ended.error, lasting=state is State.FAILED)
         elif ended.how == "busy":
             shot.done, shot.retry_at, shot.error = beside.read_done(shot.out), now + min(BUSY_PAUSE, self.choices.interval), ended.error
             self._become(shot, State.HELD, ended.error.message if ended.error else "")
