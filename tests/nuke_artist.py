@@ -13,6 +13,7 @@ sys.path.append(str(Path(__file__).with_name("nuke_host")))
 import nuke
 from host_pictures import Picture, made
 
+__all__ = ["Artist", "nuke", "seated"]
 SIZE = (0, 0, 96, 64)
 
 

@@ -49,7 +49,11 @@ WRITE = {
 }
 WRITE_EXR = {
     "datatype": (k.Enumeration_Knob, "16 bit half", ("16 bit half", "32 bit float")),
-    "compression": (k.Enumeration_Knob, "Zip (1 scanline)", ("none", "Zip (1 scanline)", "Zip (16 scanlines)", "PIZ Wavelet (32 scanlines)")),
+    "compression": (
+        k.Enumeration_Knob,
+        "Zip (1 scanline)",
+        ("none", "Zip (1 scanline)", "Zip (16 scanlines)", "PIZ Wavelet (32 scanlines)"),
+    ),
     "autocrop": (k.Boolean_Knob, False),
 }
 """Knobs that a Write has only once it is an EXR."""
@@ -70,7 +74,7 @@ CLASSES: dict[str, dict[str, tuple]] = {
     "NoOp": {},
     "Grade": {"white": (k.String_Knob, "1")},
     "TimeOffset": {"time_offset": (k.Int_Knob, 0)},
-    "Roto": {"curves": (k.String_Knob, "")},
+    "Roto": {"curves": (k.CurveKnob, None)},
     "Viewer": {},
     "Root": {
         "proxy": (k.Boolean_Knob, False),

@@ -20,14 +20,14 @@ class Knob:
     def name(self) -> str:
         return self._name
 
-    def Class(self) -> str:  # noqa: N802
+    def Class(self) -> str:
         return type(self).__name__
 
     def value(self) -> Any:
         self._node._alive()
         return self._value
 
-    def setValue(self, val: Any) -> bool:  # noqa: N802
+    def setValue(self, val: Any) -> bool:
         on_main("Knob.setValue")
         self._node._alive()
         before, self._value = self._value, self._checked(val)
@@ -35,19 +35,19 @@ class Knob:
             record("set " + self._name, lambda: setattr(self, "_value", before))
         return True
 
-    def isAnimated(self) -> bool:  # noqa: N802
+    def isAnimated(self) -> bool:
         return bool(self._keys)
 
-    def hasExpression(self) -> bool:  # noqa: N802
+    def hasExpression(self) -> bool:
         return bool(self._expression)
 
-    def getKeyList(self) -> list[int]:  # noqa: N802
+    def getKeyList(self) -> list[int]:
         return list(self._keys)
 
-    def toScript(self) -> str:  # noqa: N802
+    def toScript(self) -> str:
         return str(self._value)
 
-    def fromScript(self, script: str) -> None:  # noqa: N802
+    def fromScript(self, script: str) -> None:
         on_main("Knob.fromScript")
         self.setValue(self._read(script))
 
@@ -58,14 +58,14 @@ class Knob:
         return value
 
 
-class String_Knob(Knob):  # noqa: N801
+class String_Knob(Knob):
     def _checked(self, value: Any) -> str:
         if not isinstance(value, str):
             raise TypeError("%s takes text, not %r" % (self._name, value))
         return value
 
 
-class EvalString_Knob(String_Knob):  # noqa: N801
+class EvalString_Knob(String_Knob):
     def evaluate(self) -> str:
         """Evaluate `file dirname` and `value`, innermost first; another command is refused."""
         text = str(self._value or "")
@@ -84,7 +84,7 @@ class EvalString_Knob(String_Knob):  # noqa: N801
         raise AssertionError("the stand-in knows no Tcl command %r" % command)
 
 
-class File_Knob(EvalString_Knob):  # noqa: N801
+class File_Knob(EvalString_Knob):
     def _checked(self, value: Any) -> str:
         text = super()._checked(value)
         if "\\" in text:
@@ -92,7 +92,7 @@ class File_Knob(EvalString_Knob):  # noqa: N801
         return text
 
 
-class Int_Knob(Knob):  # noqa: N801
+class Int_Knob(Knob):
     def _read(self, script: str) -> int:
         return int(script, 0)
 
@@ -102,7 +102,7 @@ class Int_Knob(Knob):  # noqa: N801
         return int(value)
 
 
-class Boolean_Knob(Knob):  # noqa: N801
+class Boolean_Knob(Knob):
     def _read(self, script: str) -> bool:
         return {"True": True, "False": False, "true": True, "false": False}[script]
 
@@ -112,34 +112,34 @@ class Boolean_Knob(Knob):  # noqa: N801
         return value
 
 
-class Enumeration_Knob(Knob):  # noqa: N801
+class Enumeration_Knob(Knob):
     def _checked(self, value: Any) -> str:
         if value not in self._choices:
             raise TypeError("%s has no item %r, but %s" % (self._name, value, ", ".join(self._choices)))
         return str(value)
 
 
-class Link_Knob(Knob):  # noqa: N801
+class Link_Knob(Knob):
     """A link shows a knob of an inner node; the plug-in goes to that knob itself."""
 
-    def getLinkedKnob(self) -> Knob:  # noqa: N802
+    def getLinkedKnob(self) -> Knob:
         node, _, name = str(self._value).partition(".")
         found: Knob = self._node.node(node)[name]
         return found
 
-    def setValue(self) -> None:  # type: ignore[override]  # noqa: N802
+    def setValue(self) -> None:  # type: ignore[override]
         raise AssertionError("set the knob that %s links to" % self._name)
 
 
-class Text_Knob(String_Knob):  # noqa: N801
+class Text_Knob(String_Knob):
     pass
 
 
-class Tab_Knob(Knob):  # noqa: N801
+class Tab_Knob(Knob):
     pass
 
 
-class PyScript_Knob(String_Knob):  # noqa: N801
+class PyScript_Knob(String_Knob):
     def execute(self) -> None:
         """Press the button: run its body with `nuke.thisNode()` its node."""
         on_main("PyScript_Knob.execute")
@@ -150,6 +150,29 @@ class PyScript_Knob(String_Knob):  # noqa: N801
             exec(compile(self._value, self._name, "exec"), {"nuke": nuke})
         finally:
             STATE.this = None
+
+
+class CurveKnob(Knob):
+    """The curves of a Roto: a layer of layers and shapes, a shape of points. Tests fill `rootLayer`."""
+
+    def __init__(self, name: str, value: Any = None) -> None:
+        super().__init__(name, value)
+        self.rootLayer: list[Any] = []
+
+
+class _Times:
+    def __init__(self, times: list[float]) -> None:
+        self._times = times
+
+    def getControlPointKeyTimes(self, view: str = "main") -> list[float]:
+        return self._times
+
+
+class ShapeControlPoint:
+    """A point of a shape, keyed at these times."""
+
+    def __init__(self, times: list[float]) -> None:
+        self.center = _Times(times)
 
 
 USER_KINDS: dict[int, type[Knob]] = {

@@ -71,7 +71,7 @@ class Node:
                 self._add(kind(name, *rest))
         return self._knobs
 
-    def Class(self) -> str:  # noqa: N802
+    def Class(self) -> str:
         self._alive()
         return self._cls
 
@@ -79,11 +79,11 @@ class Node:
         self._alive()
         return self._name
 
-    def fullName(self) -> str:  # noqa: N802
+    def fullName(self) -> str:
         self._alive()
         return self._full()
 
-    def setName(self, name: str) -> None:  # noqa: N802
+    def setName(self, name: str) -> None:
         on_main("Node.setName")
         self._alive()
         before = [(key, node) for key, node in STATE.nodes.items() if node is self or key.startswith(self._full() + ".")]
@@ -106,7 +106,7 @@ class Node:
         self._alive()
         return self._inputs.get(index)
 
-    def setInput(self, i: int, node: Any) -> bool:  # noqa: N802
+    def setInput(self, i: int, node: Any) -> bool:
         on_main("Node.setInput")
         self._alive()
         if node is not None and not isinstance(node, Node):
@@ -118,7 +118,7 @@ class Node:
         on_main("Node.dependent")
         return [node for node in STATE.nodes.values() if self in node._inputs.values()]
 
-    def frameRange(self) -> FrameRange:  # noqa: N802
+    def frameRange(self) -> FrameRange:
         on_main("Node.frameRange")
         return FrameRange(self["first"].value(), self["last"].value())
 
@@ -128,7 +128,7 @@ class Node:
     def ypos(self) -> int:
         return int(self._knobs["ypos"].value())
 
-    def setXYpos(self, x: int, y: int) -> None:  # noqa: N802
+    def setXYpos(self, x: int, y: int) -> None:
         self._knobs["xpos"].setValue(x)
         self._knobs["ypos"].setValue(y)
 
@@ -144,7 +144,7 @@ class Group(Node):
         STATE.within.append(self)
         return self
 
-    def __exit__(self, type: object, value: object, traceback: object) -> None:  # noqa: A002
+    def __exit__(self, type: object, value: object, traceback: object) -> None:
         STATE.within.pop()
 
 
@@ -152,7 +152,7 @@ class Root(Group):
     def modified(self) -> bool:
         return STATE.changed
 
-    def setModified(self, modified: bool) -> None:  # noqa: N802
+    def setModified(self, modified: bool) -> None:
         on_main("Root.setModified")
         STATE.changed = modified
 

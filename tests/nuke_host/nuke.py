@@ -61,7 +61,7 @@ class FrameRanges:
             assert found, text
             self._frames += range(int(found[1]), int(found[2] or found[1]) + 1, int(found[3] or 1))
 
-    def toFrameList(self) -> list[int]:  # noqa: N802
+    def toFrameList(self) -> list[int]:
         return list(self._frames)
 
     def __iter__(self) -> Iterator[int]:
@@ -73,14 +73,14 @@ class ProgressTask:
         self._title, self._said = title, []
         STATE.tasks.append(self)
 
-    def setMessage(self, message: str) -> None:  # noqa: N802
+    def setMessage(self, message: str) -> None:
         self._said.append(str(message))
 
-    def setProgress(self, percent: int) -> None:  # noqa: N802
+    def setProgress(self, percent: int) -> None:
         if not isinstance(percent, int) or not 0 <= percent <= 100:
             raise TypeError("setProgress takes 0 to 100, not %r" % percent)
 
-    def isCancelled(self) -> bool:  # noqa: N802
+    def isCancelled(self) -> bool:
         return STATE.crossed
 
 
@@ -93,7 +93,7 @@ class Undo:
         STATE.open_step = []
         return self
 
-    def __exit__(self, type: object, value: object, traceback: object) -> None:  # noqa: A002
+    def __exit__(self, type: object, value: object, traceback: object) -> None:
         steps, STATE.open_step = STATE.open_step, None
         if steps and not STATE.undo_off:
             STATE.steps.append((self._name, steps))
@@ -114,7 +114,7 @@ class Undo:
             back()
 
 
-def execute(nameOrNode: Node, frameRangeSet: FrameRanges, views: list[str]) -> None:  # noqa: N803
+def execute(nameOrNode: Node, frameRangeSet: FrameRanges, views: list[str]) -> None:
     """Render a Write: one view, EXR, raw, whole windows; every frame is a real file."""
     on_main("execute")
     if len(views) != 1 or views[0] not in STATE.views:
@@ -149,7 +149,7 @@ def _write(write: Node, frame: int, view: str, said: dict[str, Any]) -> None:
     write_exr(path, node._picture(frame, view), CHANNELS[said["channels"]])
 
 
-def executeInMainThread(call: Callable[..., Any], args: Any = (), kwargs: Any = {}) -> None:  # noqa: N802, B006
+def executeInMainThread(call: Callable[..., Any], args: Any = (), kwargs: Any = {}) -> None:  # noqa: B006
     if threading.get_ident() == STATE.main:
         raise RuntimeError("not allowed in the main thread")
     if not STATE.gui:
@@ -157,24 +157,24 @@ def executeInMainThread(call: Callable[..., Any], args: Any = (), kwargs: Any = 
     STATE.calls.put((call, args if isinstance(args, tuple) else (args,), dict(kwargs)))
 
 
-def toNode(s: str) -> Any:  # noqa: N802
+def toNode(s: str) -> Any:
     on_main("toNode")
     return STATE.nodes.get(s)
 
 
-def thisNode() -> Any:  # noqa: N802
+def thisNode() -> Any:
     on_main("thisNode")
     return STATE.this
 
 
-def allNodes(filter: str) -> list[Any]:  # noqa: N802, A002
+def allNodes(filter: str) -> list[Any]:
     on_main("allNodes")
     if STATE.special:
         raise RuntimeError("this licence may not look at all nodes")
     return [node for node in STATE.nodes.values() if node._cls == filter and node._parent is host_nodes.here()]
 
 
-def createNode(typ: str, knobs: str = "", inpanel: bool = True) -> Any:  # noqa: N802
+def createNode(typ: str, knobs: str = "", inpanel: bool = True) -> Any:
     on_main("createNode")
     for folder in STATE.paths:
         if Path(folder, typ + ".gizmo").exists():
@@ -217,16 +217,16 @@ def tprint(*args: Any) -> None:
     STATE.printed.append(" ".join(str(arg) for arg in args))
 
 
-def scriptOpen(filename: str) -> None:  # noqa: N802
+def scriptOpen(filename: str) -> None:
     STATE.nodes["root"]._knobs["name"]._value = filename
 
 
-def scriptSave(filename: str) -> bool:  # noqa: N802
+def scriptSave(filename: str) -> bool:
     STATE.changed = False
     return True
 
 
-def pluginAddPath(args: str, addToSysPath: bool = True) -> None:  # noqa: N802, N803
+def pluginAddPath(args: str, addToSysPath: bool = True) -> None:
     path = os.path.normpath(os.path.join(STATE.startup, args))
     STATE.paths.insert(0, path)
     if addToSysPath:
@@ -245,10 +245,10 @@ class _Menu:
     def __init__(self, path: str) -> None:
         self._path = path
 
-    def addMenu(self, name: str) -> _Menu:  # noqa: N802
+    def addMenu(self, name: str) -> _Menu:
         return _Menu(self._path + "/" + name)
 
-    def addCommand(self, name: str, command: str) -> None:  # noqa: N802
+    def addCommand(self, name: str, command: str) -> None:
         STATE.menus.append("%s/%s: %s" % (self._path, name, command))
 
 

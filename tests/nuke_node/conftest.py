@@ -16,6 +16,7 @@ from shots import Shot, make_shot
 
 from bridge.install import nuke as installation
 
+
 @pytest.fixture(scope="session")
 def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the installed plug-in, without wheels: this Python has its own."""

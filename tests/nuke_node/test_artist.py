@@ -35,7 +35,7 @@ def test_a_shot_is_solved_and_a_second_key_solves_only_what_is_stale(
     artist.node["key_frames"].setValue("1001, 1013")
     nuke.STATE.executed.clear()
     said = artist.press("solve")
-    assert "solved 1001-1024" in said or "solved 1002-1024" in said
+    assert "solved 1001-1024" in said
     assert artist.version.name == "v002"
 
     artist.node["key_frames"].setValue("1001,1013,1019")
@@ -158,4 +158,4 @@ def test_an_updated_node_keeps_knobs_connections_and_matte(artist: Artist) -> No
     assert new.node("ReadMatte")["file"].value() == played
     assert (new.input(0), new.input(1), viewer.input(0)) == (artist.source, artist.roto, new)
     artist.node = new
-    assert "nothing, all is current" in artist.press("solve") or "solved 1001-1007" in artist.press("solve")
+    assert artist.press("solve").endswith("solved 1001-1007.")

@@ -32,6 +32,7 @@ from .wire.messages import (
 from .wire.pixels import FilePixels
 
 GREETING = 1.0  # seconds in which a daemon that is there answers
+PATIENCE = 10.0  # seconds of silence after which a daemon that was there is gone
 OPENING = 300.0  # seconds that a slow disk may take
 FAREWELL = 2.0  # seconds that a cancelled job may take to say so
 TICK = 0.1
@@ -68,9 +69,10 @@ class Outcome:
     advice: Tuple[int, ...] = field(default=())
 
 
-def client_for(link: Link, *, patience: float = 10.0) -> Client:
+def client_for(link: Link, *, patience: Optional[float] = None) -> Client:
     """Return a client, which belongs to the thread that asks."""
-    return Client(name="nuke", connection=link.connection, path_map=link.path_map, patience=patience)
+    silence = PATIENCE if patience is None else patience
+    return Client(name="nuke", connection=link.connection, path_map=link.path_map, patience=silence)
 
 
 def greet(link: Link) -> None:

@@ -24,7 +24,7 @@ def _of_knobs(node: Any) -> Set[int]:
 
 
 def _of_shapes(node: Any) -> Set[int]:
-    return {round(time) for point in _points(node["curves"].rootLayer) for time in point.center.getControlPointKeyTimes()}
+    return {round(time) for point in _points(getattr(node["curves"], "rootLayer", ())) for time in point.center.getControlPointKeyTimes()}
 
 
 def _points(elements: Any) -> Iterator[Any]:

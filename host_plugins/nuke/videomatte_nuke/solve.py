@@ -73,7 +73,7 @@ def ordered(node: Any, settings: Settings) -> Order:
     description = Description(
         plate=_plate(node, settings),
         frames=settings.range,
-        foreground="shot" if settings.write_foreground else "",
+        foreground=settings.folder + "/foreground/foreground.####.exr" if settings.write_foreground else "",
         garbage=mattes["garbage"],
         holdout=mattes["holdout"],
         device=settings.device,
