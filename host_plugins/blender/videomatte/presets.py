@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Presets: the settings of a matte, kept where Blender keeps presets."""
+
+from __future__ import annotations
+
+import bpy
+from bl_operators.presets import AddPresetBase
+
+KEPT = ("profile", "device", "depth", "foreground", "band", "erode", "dilate")
+FOLDER = "videomatte"
+
+
+class VIDEOMATTE_MT_presets(bpy.types.Menu):
+    """The presets that there are."""
+
+    bl_label = "Matte Presets"
+    preset_subdir = FOLDER
+    preset_operator = "script.execute_preset"
+    draw = bpy.types.Menu.draw_preset
+
+
+class VIDEOMATTE_OT_add_preset(AddPresetBase, bpy.types.Operator):
+    """Keep or remove a preset of the matte's settings"""
+
+    bl_idname = "videomatte.add_preset"
+    bl_label = "Add Matte Preset"
+    preset_menu = "VIDEOMATTE_MT_presets"
+    preset_subdir = FOLDER
+    preset_defines = [
+        "import bpy",
+        "settings = bpy.context.space_data.edit_tree.nodes.active.node_tree.videomatte",
+    ]
+    preset_values = ["settings.%s" % name for name in KEPT]
+
+
+CLASSES = (VIDEOMATTE_MT_presets, VIDEOMATTE_OT_add_preset)
+
+
+def register() -> None:
+    """Register menu and command."""
+    for kind in CLASSES:
+        bpy.utils.register_class(kind)
+
+
+def unregister() -> None:
+    """Take them back."""
+    for kind in reversed(CLASSES):
+        bpy.utils.unregister_class(kind)
