@@ -11,11 +11,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
 from bridge.sequence import Sequence, format_range, parse_range
+from bridge.shot.folder import Shot
 from bridge.shot.hold import Hold
 from bridge.version import VERSION
 from bridge.wire import messages as wire
@@ -106,7 +107,7 @@ class Runner:
             if job:
                 self._follow(client, job, tell)
             result = self._through(client, found, folder, tell)
-            state = client.call(wire.ShotStatus(client.open(found.described(), folder=str(folder))), timeout=SLOW)
+            state = client.call(wire.ShotStatus(self._opened(client, found, folder)), timeout=SLOW)
         files = self._deliver(found, out, result)
         facts = _facts(found, out, result, state, files, seconds=time.monotonic() - begun)
         self._reported(folder, out)
@@ -118,7 +119,7 @@ class Runner:
 
     def _through(self, client: Client, found: Found, folder: Path, tell: Tell) -> wire.JobResult:
         """Have the daemon solve the shot. Raises VideoMatteError."""
-        shot = client.call(wire.ShotOpen(found.described(), folder=str(folder)), timeout=SLOW).shot
+        shot = self._opened(client, found, folder)
         for frame, path in found.keys.items():
             if frame in found.frames:
                 pixels = FilePixels(path, channel=found.settings.trimap_channel)
@@ -127,6 +128,15 @@ class Runner:
             if frame not in found.keys:
                 client.call(wire.ShotKey(shot, frame, "remove"), timeout=SLOW)
         return self._heard(client, wire.ShotSolve(shot), tell)
+
+    @staticmethod
+    def _opened(client: Client, found: Found, folder: Path) -> str:
+        """Open the shot and return its name. A path is all that the wire takes for a foreground, and a shot folder has its own place."""
+        said = found.described()
+        if said.foreground:
+            Shot.ready(folder, said)
+            said = replace(said, foreground=None)
+        return client.call(wire.ShotOpen(said, folder=str(folder)), timeout=SLOW).shot
 
     def _follow(self, client: Client, job: str, tell: Tell) -> None:
         """Wait for the end of a job that was asked for before; how it ended will be seen."""
