@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import sysconfig
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from shots import Shot, trimap
 
 sys.path.append(str(Path(__file__).with_name("nuke_host")))
 import nuke
 from host_pictures import Picture, made
 
-__all__ = ["Artist", "nuke", "seated"]
+__all__ = ["Artist", "nuke", "seated", "stubs"]
 SIZE = (0, 0, 96, 64)
 
 
@@ -79,3 +82,12 @@ def seated(nuke: Any, shot: Shot, connection: Path | str) -> Artist:
     nuke.STATE.steps.clear()
     nuke.STATE.changed = False
     return artist
+
+
+def stubs() -> Path:
+    """Return the folder of types-nuke; skip the test when there is none."""
+    found = [Path(p) for p in (os.environ.get("NUKE_STUBS"), Path(sysconfig.get_paths()["purelib"]) / "nuke-stubs") if p]
+    for folder in found:
+        if (folder / "_nuke.pyi").is_file():
+            return folder
+    pytest.skip("types-nuke is not installed, and NUKE_STUBS does not name its folder")

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from types import MappingProxyType
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Mapping, Set
 
 import nuke
 
@@ -64,7 +64,7 @@ def remove_key(node: Any) -> None:
     _listed(node, lambda keys, frame: keys - {frame})
 
 
-def _listed(node: Any, change: Callable[[set, int], set]) -> None:
+def _listed(node: Any, change: Callable[[Set[int], int], Set[int]]) -> None:
     if node["keys_from"].value() != "list":
         raise NodeError("The key frames come from the roto.", remedy="Set Key frames to list.")
     keys = change(set(frames.parsed(node["key_frames"].value(), what="Key frames")), nuke.frame())

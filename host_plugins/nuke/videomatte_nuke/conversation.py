@@ -7,7 +7,7 @@ import json
 import os
 import time
 from dataclasses import dataclass, field
-from typing import Dict, Iterator, List, Mapping, Optional, Protocol, Tuple, Union
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Protocol, Tuple, Union
 
 from .link import Link
 from .wire.client import Client
@@ -87,7 +87,7 @@ def carried_out(order: Order, *, link: Link, heard: Heard) -> Outcome:
         heard.progress("opening the shot", 0.0)
         shot = client.call(ShotOpen(order.description, folder=order.folder), timeout=OPENING).shot
         sent = tuple(_keys_sent(client, shot, order, heard))
-        job = ShotSolve(shot) if order.preview is None else ShotPreview(shot, order.preview)
+        job: Union[ShotSolve, ShotPreview] = ShotSolve(shot) if order.preview is None else ShotPreview(shot, order.preview)
         result = _ended(client, job, heard)
         state = client.call(ShotStatus(shot, frames=str(min(order.keys))), timeout=OPENING)
         return Outcome(result, version=state.version, sent=sent, advice=state.advice)
@@ -119,7 +119,7 @@ def _keys_sent(client: Client, shot: str, order: Order, heard: Heard) -> Iterato
     _remember(store, {frame: (digest, order.channel) for frame, digest in digests.items()})
 
 
-def _ended(client: Client, job: Job[Union[JobResult, FrameResult]], heard: Heard) -> Union[JobResult, FrameResult]:
+def _ended(client: Client, job: Job[Any], heard: Heard) -> Union[JobResult, FrameResult]:
     """Submit a job and return its end; cancel it when the artist does. Raises the error that it ends with."""
     request, name, leaving = client.send(job), None, None
     while True:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Iterable, List, Tuple
+from typing import Iterable, List, Set, Tuple
 
 from .complaints import NodeError
 
@@ -13,7 +13,7 @@ MOST = 100_000
 
 def parsed(text: str, *, what: str) -> Tuple[int, ...]:
     """Return the frames of a list, ascending, each once. Raises NodeError that names the knob `what`."""
-    frames = set()
+    frames: Set[int] = set()
     for part in re.split(r"[,\s]+", text.strip()):
         if part:
             frames.update(_span(part, what))
