@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -202,6 +203,22 @@ def test_after_a_death_progress_neither_exceeds_its_total_nor_counts_a_frame_twi
     stage.finish()
     told = [(m.done, m.total) for m in stage.peer.heard if isinstance(m, Progress)]
     assert told == [(n, 6) for n in (1, 2, 3, 4, 1, 2, 3, 4, 5, 6)]
+
+
+def test_what_a_dead_worker_was_writing_is_swept(stage: Stage, tmp_path: Path) -> None:
+    with subprocess.Popen(["true"]) as dead:
+        pass
+    from bridge.exr import landing
+
+    begun = tmp_path / "out" / f".videomatte~{landing._host()}~{dead.pid}~0123456789ab.tmp"
+    begun.parent.mkdir()
+    begun.touch()
+    stage.ready()
+    stage.submit()
+    number = stage.crew.tasks()[-1].number
+    stage.jobs.said("w1", link.Understood(number, (), FRAMES, (), (), {"matte": str(tmp_path / "out" / "alpha.####.exr")}))
+    stage.jobs.gone("w1", -9)
+    until(lambda: not begun.exists(), seconds=5)
 
 
 def test_a_job_taken_up_again_counts_what_landed_before(tmp_path: Path) -> None:

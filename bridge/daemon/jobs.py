@@ -12,6 +12,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from bridge.exr import sweep_temporaries
 from bridge.wire import messages as wire
 from bridge.wire.errors import LimitError, StorageError, UnknownJobError, VideoMatteError, WorkerDiedError
 from bridge.wire.values import JobState
@@ -158,6 +159,7 @@ class Jobs:
         if hired is None:
             return
         for number in [n for n, (_, at) in self._tasks.items() if at == worker]:
+            _sweep_behind(self._job_of(number))
             self._lose(number)
         self._released.discard(worker)
         if self._stopping or hired.leaving is not None:
@@ -371,6 +373,12 @@ class Jobs:
             for folder in self._scratch.iterdir():
                 if folder.name not in self._jobs:
                     _remove(folder)
+
+
+def _sweep_behind(job: Running | None) -> None:
+    """Remove what a dead worker was writing for a job, in a thread of its own: the folders may be slow."""
+    for folder in {Path(pattern).parent for pattern in ((job.record.files or {}).values() if job else ())}:
+        threading.Thread(target=sweep_temporaries, args=(folder,), daemon=True).start()
 
 
 def _remove(folder: Path) -> None:
