@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import sys
 import sysconfig
 from dataclasses import dataclass, field
@@ -16,7 +18,7 @@ sys.path.append(str(Path(__file__).with_name("nuke_host")))
 import nuke
 from host_pictures import Picture, made
 
-__all__ = ["Artist", "nuke", "seated", "stubs"]
+__all__ = ["Artist", "interpreter", "nuke", "seated", "stubs"]
 SIZE = (0, 0, 96, 64)
 
 
@@ -91,3 +93,13 @@ def stubs() -> Path:
         if (folder / "_nuke.pyi").is_file():
             return folder
     pytest.skip("types-nuke is not installed, and NUKE_STUBS does not name its folder")
+
+
+def interpreter(version: str) -> Path:
+    """Return a Python of this version; skip the test when there is none."""
+    installed = sorted((Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python"))
+    for python in [*installed, *(Path(path) for path in [shutil.which(f"python{version}")] if path)]:
+        code = f"import sys; sys.exit(sys.version_info[:2] != ({version.replace('.', ',')}))"
+        if subprocess.run([python, "-c", code]).returncode == 0:
+            return python
+    pytest.skip(f"there is no Python {version} here")
