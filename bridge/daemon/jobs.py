@@ -45,6 +45,11 @@ class Jobs:
         self._write_again = 0.0
         self._stopping = False
 
+    @property
+    def previews(self) -> Path:
+        """The folder of the previews of loose shots, empty when a daemon starts."""
+        return self._scratch / "previews"
+
     # What clients ask
 
     def resume(self) -> int:

@@ -60,6 +60,7 @@ class Shots:
         self._jobs, self._clerks, self._configuration = jobs, clerks, configuration
         self._shots: OrderedDict[str, Opened] = OrderedDict()
         self._memory = SharedFiles(configuration.shared)
+        self._folders = tuple(Path(os.path.realpath(folder)) for folder in configuration.folders)
 
     def __len__(self) -> int:
         return len(self._shots)
@@ -80,23 +81,22 @@ class Shots:
 
     def _open(self, peer: Peer, request: int, asked: wire.ShotOpen, _: Parts) -> None:
         guard = self._guard(peer)
-        folder = guard.path(asked.folder) if asked.folder else None
-        description = guard.description(asked.description)
 
         def work() -> Opened:
+            description = guard.description(asked.description)
             guard.files(description)
-            if folder is None:
+            if not asked.folder:
                 planned(request_of(description))
                 return Opened(shot_id(description, None), description)
-            shot = Shot.ready(folder, replace(description, device="auto", frames=description.frames))
+            shot = Shot.ready(guard.path(asked.folder), replace(description, device="auto"))
             guard.files(shot.description)
-            return Opened(shot_id(description, folder), description, str(shot.folder))
+            return Opened(shot_id(description, str(shot.folder)), description, str(shot.folder))
 
         def then(shot: Opened) -> None:
             self._remember(shot)
             peer.say(wire.ShotOpened(shot.id, _seen(peer, shot.folder)), request=request)
 
-        self._ask(shot_id(description, folder), work, then, peer, request)
+        self._ask(asked.folder or "loose", work, then, peer, request)
 
     def _key(self, peer: Peer, request: int, asked: wire.ShotKey, parts: Parts) -> None:
         shot, guard = self._shot(asked.shot), self._guard(peer)
@@ -129,7 +129,7 @@ class Shots:
         shot = self._shot(asked.shot)
         if asked.how == "shared" and asked.into is None:
             raise UsageError("A preview into shared memory needs to know where.", frame=asked.frame)
-        home = Path(shot.folder) / "preview" if shot.folder else self._configuration.cache / "preview" / shot.id
+        home = Path(shot.folder) / "preview" if shot.folder else self._jobs.previews / shot.id
         path = home / f"preview.{asked.frame:04d}.exr"
         into = asdict(asked.into) if asked.how == "shared" and asked.into else None
         order = {"frame": asked.frame, "profile": asked.profile, "into": into, "path": str(path)}
@@ -185,8 +185,7 @@ class Shots:
 
     def _guard(self, peer: Peer) -> Guard:
         """Return what a client may name."""
-        folders = None if not peer.door.secure else tuple(Path(os.path.realpath(f)) for f in self._configuration.folders)
-        return Guard(peer.session.path_map if peer.session else PathMap(), folders)
+        return Guard(peer.session.path_map if peer.session else PathMap(), self._folders if peer.door.secure else None)
 
     def _taken(self, pixels: InlinePixels | SharedPixels, parts: Parts, peer: Peer) -> Any:
         shared = None if peer.door.secure else self._memory

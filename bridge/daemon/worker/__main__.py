@@ -138,11 +138,26 @@ def main(typed: list[str] | None = None) -> int:
         say = Voice(out)
         inbox: queue.Queue[link.Said] = queue.Queue()
         _start(listen, sys.stdin.buffer, inbox)
-        desk = Desk(chosen.device, memory=chosen.memory, shared=chosen.shared)
+        desk = _desk(chosen, say)
         say(desk.ready())
         _start(beat, desk, say)
         Worker(desk, say=say, inbox=inbox).run()
     return 0
+
+
+def _desk(chosen: argparse.Namespace, say: Voice) -> Desk:
+    """Return the desk; when there is none, such as for a device that is not there, tell the front why and end.
+
+    The process ends at once: the thread that listens would not let Python end in peace.
+    """
+    from bridge.failures import explained
+
+    try:
+        return Desk(chosen.device, memory=chosen.memory, shared=chosen.shared)
+    except BaseException as error:
+        known = explained(error)
+        say(link.Failed(0, vars(Error.of(known))))
+        os._exit(known.exit_status)
 
 
 def _start(work: Callable[..., None], *given: Any) -> None:
