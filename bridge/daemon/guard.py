@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.sequence import Sequence
+from bridge.shot.folder import HERE
 from bridge.wire.description import Description
 from bridge.wire.errors import NotAllowedError, UsageError, VideoMatteError
 from bridge.wire.mapping import PathMap
@@ -31,9 +32,14 @@ class Guard:
         self.check(Path(seen), named=text)
         return seen
 
-    def description(self, asked: Description) -> Description:
-        """Return a description with every path as this machine sees it. Raises UsageError, NotAllowedError."""
+    def description(self, asked: Description, *, in_folder: bool = False) -> Description:
+        """Return a description with every path as this machine sees it; the foreground of a shot folder may lie in it, which is no path.
+
+        Raises UsageError, NotAllowedError.
+        """
         named = {name: getattr(asked, name) for name in PATHS}
+        if in_folder and asked.foreground == HERE:
+            del named["foreground"]
         seen: dict[str, Any] = {name: self.path(text) for name, text in named.items() if text}
         return replace(asked, **seen)
 
@@ -59,7 +65,7 @@ class Guard:
     def _sequences(asked: Description) -> Iterator[Sequence]:
         for name in (f.name for f in fields(asked) if f.name in PATHS):
             text = getattr(asked, name)
-            if text:
+            if text and (name, text) != ("foreground", HERE):
                 try:
                     yield Sequence.parse(text)
                 except VideoMatteError:

@@ -83,7 +83,7 @@ class Shots:
         guard = self._guard(peer)
 
         def work() -> Opened:
-            description = guard.description(asked.description)
+            description = guard.description(asked.description, in_folder=bool(asked.folder))
             guard.files(description)
             if not asked.folder:
                 planned(request_of(description))
