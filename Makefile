@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test check bench clean
+.PHONY: help setup demo test check nuke bench clean
 
 help:
 	@echo "make setup   install videomatte and its tools into $(VENV)"
 	@echo "make demo    solve the demo shot, write out/demo/ and a contact sheet"
 	@echo "make check   style, types and the fast tests (under a minute)"
 	@echo "make test    every test"
+	@echo "make nuke    the Nuke node on every Python of Nuke; NUKE_EXECUTABLE=... in a real one too"
 	@echo "make bench   frames per second and memory on this machine"
 
 setup: $(VENV)/.ready
@@ -31,6 +32,10 @@ test: setup
 	$(BIN)/ruff check bridge tests
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+nuke: setup
+	$(BIN)/ruff check host_plugins/nuke docs tests/nuke_node tests/nuke_host
+	$(BIN)/pytest tests/nuke_node
 
 bench: setup
 	$(BIN)/videomatte bench

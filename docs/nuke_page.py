@@ -24,10 +24,10 @@ Node = tuple[str, str, int, int]
 
 FIRST_MATTE: dict[str, tuple[Node, tuple[tuple[str, str], ...]]] = {
     "plate.####.exr": (("Read", "plate.####.exr", 100, 30), ()),
-    "Roto1": (("Roto", "Roto1", 330, 30), (("plate.####.exr", ""),)),
-    "VideoMatte1": (("VideoMatte", "VideoMatte1", 100, 130), (("plate.####.exr", "Source"), ("Roto1", "Trimap"))),
-    "Merge1": (("Merge2", "Merge1", 100, 220), (("VideoMatte1", "A"), ("background", "B"))),
-    "background": (("Read", "background", 330, 130), ()),
+    "Roto1": (("Roto", "Roto1", 330, 75), ()),
+    "VideoMatte1": (("VideoMatte", "VideoMatte1", 100, 150), (("plate.####.exr", "Source"), ("Roto1", "Trimap"))),
+    "Merge1": (("Merge2", "Merge1", 100, 270), (("VideoMatte1", "A"), ("background", "B"))),
+    "background": (("Read", "background", 330, 195), ()),
 }
 """A script: every node, and what it is connected to by which input."""
 

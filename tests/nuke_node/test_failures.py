@@ -241,11 +241,3 @@ def test_a_plate_that_the_daemon_refuses_is_told_with_its_words(artist: Artist) 
     artist.press("solve")
     (message,) = artist.nuke.STATE.messages
     assert "plate.####.exr" in message
-
-
-def test_a_daemon_of_another_protocol_is_named(nuke: Any, shot: Shot, silent: Path) -> None:
-    text = silent.read_text().replace('"protocol": [\n  1,\n  0\n ]', '"protocol": [\n  2,\n  0\n ]')
-    silent.write_text(text)
-    artist = seated(nuke, shot, silent)
-    artist.press("solve")
-    assert len(nuke.STATE.messages) == 1

@@ -67,7 +67,10 @@ def remove_key(node: Any) -> None:
 def _listed(node: Any, change: Callable[[Set[int], int], Set[int]]) -> None:
     if node["keys_from"].value() != "list":
         raise NodeError("The key frames come from the roto.", remedy="Set Key frames to list.")
-    keys = change(set(frames.parsed(node["key_frames"].value(), what="Key frames")), nuke.frame())
+    listed = set(frames.parsed(node["key_frames"].value(), what="Key frames"))
+    if not listed and node["vm_solved"].value():
+        listed = {int(node["first"].value())}
+    keys = change(listed, nuke.frame())
     with nuke.Undo("VideoMatte key frames"):
         node["key_frames"].setValue(frames.written(keys))
 

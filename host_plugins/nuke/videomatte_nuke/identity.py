@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from typing import Any, Optional
+from typing import Any, List, Optional
 
 import nuke
 
@@ -35,7 +35,7 @@ def identify(node: Any) -> str:
 
 def found(full_name: str, known: str) -> Optional[Any]:
     """Return the node that has an id now, whatever it is called; None when it is gone."""
-    node = nuke.toNode(full_name)
+    node = _named(full_name)
     if node is not None and _id(node) == known:
         return node
     return next((node for node in _others() if _id(node) == known), None)
@@ -45,17 +45,24 @@ def _is_duplicate(node: Any, known: str) -> bool:
     before, full = node["vm_name"].value(), node.fullName()
     if before == full:
         return False
-    other = nuke.toNode(before) if before else None
+    other = _named(before) if before else None
     if other is not None and _id(other) == known:
         return True
     return any(_id(other) == known and other.fullName() != full for other in _others())
 
 
-def _others() -> Any:
-    """Return the groups around; Indie and Non-commercial may not look at all nodes."""
+def _named(full_name: str) -> Optional[Any]:
+    """Return a node by its full name, whatever group is open."""
+    with nuke.root():
+        return nuke.toNode(full_name)
+
+
+def _others() -> List[Any]:
+    """Return the groups at the top level; Indie and Non-commercial may not look at all nodes."""
     if nuke.env["indie"] or nuke.env["nc"]:
         return []
-    return [node for kind in CLASSES for node in nuke.allNodes(kind)]
+    with nuke.root():
+        return [node for kind in CLASSES for node in nuke.allNodes(kind)]
 
 
 def _id(node: Any) -> Optional[str]:

@@ -24,13 +24,15 @@ def _of_knobs(node: Any) -> Set[int]:
 
 
 def _of_shapes(node: Any) -> Set[int]:
-    return {round(time) for point in _points(getattr(node["curves"], "rootLayer", ())) for time in point.center.getControlPointKeyTimes()}
+    return {round(time) for point in _points(getattr(node["curves"], "rootLayer", ())) for time in point.getControlPointKeyTimes()}
 
 
 def _points(elements: Any) -> Iterator[Any]:
-    """Yield the points of shapes, in layers however deep."""
+    """Yield the points of shapes and strokes, in layers however deep."""
     for element in elements:
-        if hasattr(element, "center"):
+        if hasattr(element, "getControlPointKeyTimes"):
             yield element
+        elif hasattr(element, "center"):
+            yield element.center
         elif hasattr(element, "__iter__"):
             yield from _points(element)

@@ -22,6 +22,7 @@ from .wire.messages import FrameResult, JobResult
 from .wire.pixels import FilePixels
 
 SOURCE, TRIMAP, GARBAGE, HOLDOUT = range(4)
+IN_THE_SHOT = "shot"  # what a description says of a foreground that lies in the shot folder
 LABELS = ("Source", "Trimap", "Garbage", "Holdout")
 
 
@@ -73,7 +74,7 @@ def ordered(node: Any, settings: Settings) -> Order:
     description = Description(
         plate=_plate(node, settings),
         frames=settings.range,
-        foreground=settings.folder + "/foreground/foreground.####.exr" if settings.write_foreground else "",
+        foreground=IN_THE_SHOT if settings.write_foreground else "",
         garbage=mattes["garbage"],
         holdout=mattes["holdout"],
         device=settings.device,

@@ -6,6 +6,7 @@ from typing import Any
 
 import nuke
 
+INPUTS = 4
 OWN = (
     *("first", "last", "keys_from", "key_frames", "trimap_channel", "output", "premultiply", "show_preview", "lock_frames"),
     *("profile", "device", "write_foreground", "depth", "working_space", "source_from", "view", "folder", "connection", "path_map"),
@@ -23,7 +24,7 @@ INNER = (
 
 def update(node: Any) -> None:
     """Put a new VideoMatte in the place of a node, with its knobs, connections and matte."""
-    inputs = [node.input(index) for index in range(node.inputs())]
+    inputs = [node.input(index) for index in range(INPUTS)]
     users = [(user, index) for user in node.dependent(nuke.INPUTS) for index in range(user.inputs()) if user.input(index) is node]
     name, x, y = node.name(), node.xpos(), node.ypos()
     with nuke.Undo("VideoMatte update"):
