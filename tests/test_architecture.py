@@ -44,7 +44,7 @@ MAY_USE = {
     "launch": {"wire", "failures"},
     "watch": {"wire", "sequence", "exr", "imaging", "shot", "launch", "version"},
     "report": {"wire", "sequence", "exr", "imaging", "shot", "version"},
-    "farm": {"wire", "sequence", "shot", "version"},
+    "farm": {"wire", "sequence", "exr", "shot", "version"},
     "install": {"wire"},
     "training": {"models", "version"},
     "evaluation": {"wire", "shipped", "shot", "window", "version", "sequence", "exr", "imaging", "models", "solve", "training"},

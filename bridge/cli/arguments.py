@@ -45,12 +45,50 @@ class Said(argparse.Action):
 
 def parse(typed: list[str]) -> argparse.Namespace:
     """Read a command line; the result's `run` does it. Raises UsageError; SystemExit after --help and --version."""
-    from . import bench, demo, doctor, install, jobs, keys, models, report, serve, shot, solve, status, stop, submit, trimap, watch
+    from . import (
+        bench,
+        demo,
+        doctor,
+        farm,
+        install,
+        jobs,
+        keys,
+        models,
+        report,
+        serve,
+        shot,
+        solve,
+        status,
+        stop,
+        submit,
+        task,
+        trimap,
+        watch,
+    )
 
     parser = Parser(prog="videomatte", description="Soft, steady mattes from a trimap painted on one or a few frames.", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"videomatte {VERSION}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
-    for command in (solve, submit, watch, report, shot, trimap, demo, serve, status, jobs, stop, keys, models, install, doctor, bench):
+    for command in (
+        solve,
+        submit,
+        watch,
+        report,
+        farm,
+        task,
+        shot,
+        trimap,
+        demo,
+        serve,
+        status,
+        jobs,
+        stop,
+        keys,
+        models,
+        install,
+        doctor,
+        bench,
+    ):
         command.add_to(commands)
     return parser.parse_args(joined(typed))
 

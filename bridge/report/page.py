@@ -150,7 +150,8 @@ polyline {{ fill: none; stroke-width: 1.6; vector-effect: non-scaling-stroke; st
 .sheet th {{ text-align: left; font-weight: normal; vertical-align: bottom; color: #9c9c9c; font-size: 12px; white-space: nowrap }}
 .sheet tr:first-child th {{ color: #eee; font-size: 14px; scroll-margin-top: 40px; white-space: normal }}
 .sheet th small {{ display: block; margin: 0 }} .sheet tr th:first-child {{ vertical-align: middle; padding-right: 8px; width: 80px }}
-.sheet img {{ width: 100%; min-width: 120px; display: block; cursor: zoom-in; background: #000 }} th:target {{ box-shadow: inset 0 -2px #9cc7f5 }}
+.sheet img {{ width: 100%; min-width: 120px; display: block; cursor: zoom-in; background: #000 }}
+th:target {{ box-shadow: inset 0 -2px #9cc7f5 }}
 .facts th {{ text-align: left; font-weight: normal; color: #9c9c9c; padding-right: 20px; vertical-align: top; white-space: nowrap }}
 .facts td {{ overflow-wrap: anywhere }}
 dialog {{ border: 0; padding: 0; background: #000; max-width: 96vw }} dialog::backdrop {{ background: rgba(0,0,0,.85) }}
