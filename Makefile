@@ -12,6 +12,7 @@ help:
 	@echo "make test    every test"
 	@echo "make nuke    the Nuke node on every Python of Nuke; NUKE_EXECUTABLE=... in a real one too"
 	@echo "make bench   frames per second and memory on this machine"
+	@echo "make soak    300 shots arrive in ten minutes while everything is killed at random"
 
 setup: $(VENV)/.ready
 
@@ -39,6 +40,9 @@ nuke: setup
 
 bench: setup
 	$(BIN)/videomatte bench
+
+soak: setup
+	PYTHONPATH=tests $(BIN)/python tests/soak.py
 
 clean:
 	rm -rf $(VENV) out
