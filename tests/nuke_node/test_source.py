@@ -141,6 +141,14 @@ def test_frames_that_render_the_same_are_not_solved_again(artist: Artist) -> Non
     assert [name for name in after if after[name] != before[name]] == ["plate.1007.exr"]
 
 
+def test_a_preview_renders_only_what_it_looks_at(artist: Artist) -> None:
+    filmed(artist)
+    artist.nuke.STATE.frame = 1005
+    assert artist.press("preview_frame").startswith("Frame 1005 previewed")
+    assert rendered(artist, "Source") == [1001, 1004, 1005, 1006]
+    assert "solved 1001-1007" in artist.press("solve")
+
+
 def test_only_key_frames_of_the_trimap_are_looked_at(artist: Artist) -> None:
     artist.node["key_frames"].setValue("1001,1003-1007x2")
     artist.press("solve")

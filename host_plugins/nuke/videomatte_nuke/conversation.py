@@ -34,6 +34,7 @@ from .wire.pixels import FilePixels
 GREETING = 1.0  # seconds in which a daemon that is there answers
 PATIENCE = 10.0  # seconds of silence after which a daemon that was there is gone
 OPENING = 300.0  # seconds that a slow disk may take
+ANSWER = 10.0  # seconds that a question may keep the interface waiting
 FAREWELL = 2.0  # seconds that a cancelled job may take to say so
 TICK = 0.1
 
@@ -96,8 +97,8 @@ def carried_out(order: Order, *, link: Link, heard: Heard) -> Outcome:
 def asked(folder: str, *, link: Link, frames: Optional[str] = None) -> ShotState:
     """Return how the shot in a folder stands. Raises VideoMatteError."""
     with client_for(link) as client:
-        shot = client.call(ShotOpen(Description(), folder=folder), timeout=OPENING).shot
-        return client.call(ShotStatus(shot, frames=frames), timeout=OPENING)
+        shot = client.call(ShotOpen(Description(), folder=folder), timeout=ANSWER).shot
+        return client.call(ShotStatus(shot, frames=frames), timeout=ANSWER)
 
 
 def _keys_sent(client: Client, shot: str, order: Order, heard: Heard) -> Iterator[int]:

@@ -7,7 +7,7 @@ import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Tuple
 
 import nuke
 
@@ -48,15 +48,22 @@ def _begun(node: Any, frame: Optional[int]) -> None:
         if node.input(index) is None:
             raise NodeError("Nothing is connected to %s." % LABELS[index], remedy="Connect it, and press again.")
     greet(settings.link)
-    order = replace(ordered(node, settings), preview=frame)
+    order = replace(ordered(node, settings, needed(settings, frame)), preview=frame)
     tell(node, "At work since %s." % _clock())
     finish = _solved(settings) if frame is None else _previewed(settings, frame)
     Run(node.fullName(), known, order, settings.link, finish).start()
 
 
-def ordered(node: Any, settings: Settings) -> Order:
-    """Make files of a node's inputs where there are none, and say what is asked. Raises RenderError, Stopped."""
-    whole = tuple(range(settings.first, settings.last + 1))
+def needed(settings: Settings, frame: Optional[int]) -> Tuple[int, ...]:
+    """Return the frames of Source that a solve looks at, or the few that a preview does: keys, the frame, its neighbours."""
+    if frame is None:
+        return tuple(range(settings.first, settings.last + 1))
+    near = {f for f in (frame - 1, frame, frame + 1) if settings.first <= f <= settings.last}
+    return tuple(sorted(near | set(settings.keys)))
+
+
+def ordered(node: Any, settings: Settings, whole: Tuple[int, ...]) -> Order:
+    """Make files of a node's inputs where there are none, and say what is asked. Raises RenderError, StoppedError."""
     keys = rendered(
         node,
         source="Trimap",
@@ -72,7 +79,7 @@ def ordered(node: Any, settings: Settings) -> Order:
             mattes[name] = "%s/%s/%s.####.exr" % (settings.folder, name, name)
             rendered(node, source=LABELS[index], channels="alpha", frames=whole, view=settings.view, into=mattes[name])
     description = Description(
-        plate=_plate(node, settings),
+        plate=_plate(node, settings, whole),
         frames=settings.range,
         foreground=IN_THE_SHOT if settings.write_foreground else "",
         garbage=mattes["garbage"],
@@ -85,9 +92,8 @@ def ordered(node: Any, settings: Settings) -> Order:
     return Order(settings.folder, description, dict(zip(settings.keys, keys)), settings.trimap_channel)
 
 
-def _plate(node: Any, settings: Settings) -> str:
+def _plate(node: Any, settings: Settings, whole: Tuple[int, ...]) -> str:
     """Return the pattern of the plate: the files of a Read where they hold the same pixels, else rendered ones."""
-    whole = tuple(range(settings.first, settings.last + 1))
     files = source.Found(why="Source from says so")
     if not settings.always_render:
         files = source.files_of(node.input(SOURCE), first=settings.first, last=settings.last)
