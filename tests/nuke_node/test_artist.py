@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -157,3 +158,27 @@ def test_an_updated_node_keeps_knobs_connections_and_matte(artist: Artist) -> No
     assert (new.input(0), new.input(1), viewer.input(0)) == (artist.source, artist.roto, new)
     artist.node = new
     assert artist.press("solve").endswith("solved 1001-1007.")
+
+
+def batch(plugin: Path, *arguments: str) -> int:
+    """Run the program for batch and return its exit status."""
+    found = runpy.run_path(str(plugin / "solve_in_batch.py"))
+    return int(found["main"](list(arguments)))
+
+
+def test_the_program_for_batch_solves_every_node(terminal: Any, shot: Any, daemon: Daemon, plugin: Path, tmp_path: Path) -> None:
+    artist = seated(terminal, shot, daemon.connection)
+    assert batch(plugin, str(tmp_path / "shot.nk")) == 0
+    assert artist.version.name == "v001"
+    assert artist.folder.parent == tmp_path / "videomatte"
+
+
+def test_the_program_for_batch_tells_a_farm_what_failed(
+    terminal: Any, shot: Any, plugin: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seated(terminal, shot, tmp_path / "no" / "daemon.json")
+    assert batch(plugin, str(tmp_path / "shot.nk"), "VideoMatte1", "Nobody") == 1
+    said = capsys.readouterr().err
+    assert "VideoMatte1: No daemon is running" in said
+    assert "Nobody: there is no such node" in said
+    assert batch(plugin) == 2
