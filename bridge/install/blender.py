@@ -1,6 +1,6 @@
 """The Blender add-on as an extension: its folder with the client and the wheels, zipped, and installed by Blender itself.
 
-The rules: wheels go in unmodified and are listed in the manifest; the zip holds nothing that was not made by the build or lies in the repository.
+The rules: wheels go in unmodified and are listed in the manifest; the same files are the same zip, byte for byte.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 import addon_utils
 import bpy
@@ -49,7 +49,7 @@ def sequence(tree: Any, first_file: str, *, start: int = 1, offset: int = 0, cou
     return node
 
 
-def matte(blend: str, connection: str, plate: Dict[str, Any]) -> Any:
+def matte(blend: str, connection: str, plate: dict[str, Any]) -> Any:
     """Save the file, play a plate and make a matte of it; return the node group."""
     preferences().connection = connection
     bpy.ops.wm.save_as_mainfile(filepath=blend)
@@ -61,7 +61,7 @@ def matte(blend: str, connection: str, plate: Dict[str, Any]) -> Any:
     return group
 
 
-def painted(group: Any, rows: List[List[float]]) -> Any:
+def painted(group: Any, rows: list[list[float]]) -> Any:
     """Return an 8-bit image that holds a trimap, the rows from the top, as the matte's painted image."""
     image = bpy.data.images.new("painted", len(rows[0]), len(rows))
     flat = [part for row in reversed(rows) for value in row for part in (value, value, value, 1.0)]
@@ -71,7 +71,7 @@ def painted(group: Any, rows: List[List[float]]) -> Any:
     return image
 
 
-def rendered(group: Any, out: str, frames: List[int]) -> List[str]:
+def rendered(group: Any, out: str, frames: list[int]) -> list[str]:
     """Render the matte's Image and Alpha and return the files of Alpha and Image, by turns."""
     scene, versions = bpy.context.scene, addon("versions")
     tree = versions.tree_of(scene)
@@ -83,19 +83,23 @@ def rendered(group: Any, out: str, frames: List[int]) -> List[str]:
     return shot_again(out, frames)
 
 
-def shot_again(out: str, frames: List[int]) -> List[str]:
+def shot_again(out: str, frames: list[int]) -> list[str]:
     """Render the scene as it is."""
     scene = bpy.context.scene
     for frame in frames:
-        scene.frame_start = scene.frame_end = frame
         scene.render.filepath = os.path.join(out, "result.")
+        if frame < 0:
+            scene.frame_set(frame)
+            bpy.ops.render.render()
+            continue
+        scene.frame_start = scene.frame_end = frame
         bpy.ops.render.render(animation=True)
     return sorted(os.listdir(out))
 
 
 def first_matte(
-    blend: str, connection: str, plate: Dict[str, Any], trimap: List[List[float]], out: str, frames: List[int], key: int
-) -> Dict[str, Any]:
+    blend: str, connection: str, plate: dict[str, Any], trimap: list[list[float]], out: str, frames: list[int], key: int
+) -> dict[str, Any]:
     """New Matte, key from a painted image, Solve, render, save."""
     group = matte(blend, connection, plate)
     painted(group, trimap)
@@ -108,7 +112,7 @@ def first_matte(
     return {"version": settings.version, "files": files, "states": addon("shot").states(settings), "range": [settings.first, settings.last]}
 
 
-def without_the_addon(blend: str, out: str, frames: List[int]) -> List[str]:
+def without_the_addon(blend: str, out: str, frames: list[int]) -> list[str]:
     """Open a file where the add-on is off and render it."""
     addon_utils.disable(ADDON, default_set=True)
     assert not hasattr(bpy.types.NodeTree, "videomatte")
@@ -121,7 +125,7 @@ def without_the_addon(blend: str, out: str, frames: List[int]) -> List[str]:
     return shot_again(out, frames)
 
 
-def failure(call: Any, **given: Any) -> Optional[str]:
+def failure(call: Any, **given: Any) -> str | None:
     """Return what an operator reports as its error; None when there is none."""
     try:
         call(**given)

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import traceback
-from typing import Any, Dict
+from typing import Any
 
 ANSWER = "scene played: "
 
@@ -20,24 +20,28 @@ def main() -> None:
     os.environ["BLENDER_USER_RESOURCES"] = sys.argv[1]
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     import bpy
+    import fault_scenes
+    import key_scenes
+    import plate_scenes
     import scenes
 
     _say({"version": list(bpy.app.version)})
     for line in sys.stdin:
-        _say(_played(scenes, json.loads(line)))
+        _say(_played([scenes, key_scenes, plate_scenes, fault_scenes], json.loads(line)))
     sys.stdout.flush()
     os._exit(0)
 
 
-def _played(scenes: Any, asked: Dict[str, Any]) -> Dict[str, Any]:
+def _played(modules: list[Any], asked: dict[str, Any]) -> dict[str, Any]:
     try:
-        scenes.begin()
-        return {"result": getattr(scenes, asked.pop("scene"))(**asked)}
+        modules[0].begin()
+        name = asked.pop("scene")
+        return {"result": next(getattr(module, name) for module in modules if hasattr(module, name))(**asked)}
     except Exception:
         return {"error": traceback.format_exc()}
 
 
-def _say(what: Dict[str, Any]) -> None:
+def _say(what: dict[str, Any]) -> None:
     print("\n" + ANSWER + json.dumps(what), flush=True)
 
 

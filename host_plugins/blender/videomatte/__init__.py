@@ -14,7 +14,7 @@ from . import preferences
 try:
     from . import commands, keying, managing, menus, panel, presets, settings, solving
 
-    PARTS: Tuple[ModuleType, ...] = (preferences, settings, commands, keying, solving, managing, presets, panel, menus)
+    PARTS: tuple[ModuleType, ...] = (preferences, settings, commands, keying, solving, managing, presets, panel, menus)
 except ImportError as error:
     preferences.MISSING.append(str(error))
     PARTS = (preferences,)

@@ -7,8 +7,9 @@ A generator that is closed hangs up and leaves the job to the daemon.
 
 from __future__ import annotations
 
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Generator, Sequence, TypeVar
+from typing import TypeVar
 
 from .complaints import MatteError
 from .wire.client import Client

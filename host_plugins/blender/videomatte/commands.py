@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from typing import Optional, Set
 
 import bpy
 from bpy.props import StringProperty
@@ -20,7 +20,7 @@ BUDGET = 0.01  # seconds of a tick in which steps that have something to do may 
 NAP = 0.005
 
 
-def chosen(context: bpy.types.Context, name: str = "") -> Optional[bpy.types.NodeTree]:
+def chosen(context: bpy.types.Context, name: str = "") -> bpy.types.NodeTree | None:
     """Return the named matte; else the active node's, else the only one of the file. None when that is nobody."""
     mattes = {tree.name: tree for tree in group.mattes()}
     if name:
@@ -59,7 +59,7 @@ class Command:
             return False
         return True
 
-    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> Set[str]:
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         """Begin, and tick from now on."""
         try:
             self._begin(context)
@@ -71,7 +71,7 @@ class Command:
         manager.modal_handler_add(self)
         return {"RUNNING_MODAL"}
 
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> Set[str]:
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Go on at a tick; every other event is the artist's, but ESC."""
         now = context.window_manager.videomatte
         if (event.type == "ESC" and event.value == "PRESS") or now.stop:
@@ -88,7 +88,7 @@ class Command:
             return self._failed(error)
         return {"PASS_THROUGH"}
 
-    def execute(self, context: bpy.types.Context) -> Set[str]:
+    def execute(self, context: bpy.types.Context) -> set[str]:
         """Do it all and return at its end."""
         self._timer = None
         try:
@@ -127,14 +127,12 @@ class Command:
         if (now.text, now.share) != (step.text, step.share):
             now.text, now.share = step.text, step.share
             manager.progress_update(int(step.share * 100))
-            context.workspace.status_text_set("VideoMatte: %s   [ESC] cancel" % step.text)
+            context.workspace.status_text_set(f"VideoMatte: {step.text}   [ESC] cancel")
             redraw(context)
 
-    def _cancelled(self, context: bpy.types.Context) -> Set[str]:
-        try:
+    def _cancelled(self, context: bpy.types.Context) -> set[str]:
+        with contextlib.suppress(StopIteration, VideoMatteError):
             self._steps.throw(CancelledError("Cancelled; what is solved stays solved."))
-        except (StopIteration, VideoMatteError):
-            pass
         self._end(context)
         self.report({"WARNING"}, "Cancelled; what is solved stays solved.")
         return {"CANCELLED"}
@@ -154,13 +152,13 @@ class Command:
                 context.workspace.status_text_set(None)
         redraw(context)
 
-    def _finished(self, said: str) -> Set[str]:
+    def _finished(self, said: str) -> set[str]:
         if self.undo:
             bpy.ops.ed.undo_push(message=self.undo)
         self.report({"INFO"}, said)
         return {"FINISHED"}
 
-    def _failed(self, error: Exception) -> Set[str]:
+    def _failed(self, error: Exception) -> set[str]:
         self.report({"ERROR"}, text_of(error))
         return {"CANCELLED"}
 

@@ -21,4 +21,4 @@ class OfflineError(NotAllowedError):
 def text_of(error: Exception) -> str:
     """Return an error and its remedy as one line for the artist."""
     remedy = getattr(error, "remedy", "")
-    return "%s %s" % (getattr(error, "message", str(error)), remedy) if remedy else str(getattr(error, "message", error))
+    return "{} {}".format(getattr(error, "message", str(error)), remedy) if remedy else str(getattr(error, "message", error))

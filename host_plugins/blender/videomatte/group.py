@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from typing import Iterator, Optional
+from collections.abc import Iterator
 
 import bpy
 
@@ -62,7 +62,7 @@ def show_sequence(tree: bpy.types.NodeTree, which: str, folder: str, *, stem: st
     first = settings.first + shift
     path = os.path.join(folder, "%s.%04d.exr" % (stem, first))
     node = tree.nodes[which]
-    node.image = _loaded(node.image, path, name="%s %s" % (tree.name, stem), space=space, source="SEQUENCE")
+    node.image = _loaded(node.image, path, name=f"{tree.name} {stem}", space=space, source="SEQUENCE")
     node.frame_start, node.frame_offset = settings.first, first - 1
     node.frame_duration = settings.last - settings.first + 1
     node.use_auto_refresh = True
@@ -71,7 +71,7 @@ def show_sequence(tree: bpy.types.NodeTree, which: str, folder: str, *, stem: st
 def show_preview(tree: bpy.types.NodeTree, path: str) -> None:
     """Let the node give a previewed frame."""
     node = tree.nodes[PREVIEW]
-    node.image = _loaded(node.image, path, name="%s preview" % tree.name, space="Non-Color", source="FILE")
+    node.image = _loaded(node.image, path, name=f"{tree.name} preview", space="Non-Color", source="FILE")
     tree.videomatte.show_preview = True
 
 
@@ -80,12 +80,12 @@ def mattes() -> Iterator[bpy.types.NodeTree]:
     return (tree for tree in bpy.data.node_groups if tree.bl_idname == TREE and tree.videomatte.is_matte)
 
 
-def found(uid: int) -> Optional[bpy.types.NodeTree]:
+def found(uid: int) -> bpy.types.NodeTree | None:
     """Return the node group with a session's id; None when it is gone."""
     return next((tree for tree in mattes() if tree.session_uid == uid), None)
 
 
-def node_of(tree: bpy.types.NodeTree, scene: bpy.types.Scene) -> Optional[bpy.types.Node]:
+def node_of(tree: bpy.types.NodeTree, scene: bpy.types.Scene) -> bpy.types.Node | None:
     """Return the node of a scene's compositor that shows a matte."""
     top = tree_of(scene, make=False)
     nodes = top.nodes if top is not None else ()
@@ -99,7 +99,7 @@ def _only(tree: bpy.types.NodeTree, kind: str) -> bpy.types.Node:
     return next(node for node in tree.nodes if node.bl_idname == kind)
 
 
-def _loaded(image: Optional[bpy.types.Image], path: str, *, name: str, space: str, source: str) -> bpy.types.Image:
+def _loaded(image: bpy.types.Image | None, path: str, *, name: str, space: str, source: str) -> bpy.types.Image:
     """Return an image of a file, the one that is there pointed elsewhere; files that changed are read again."""
     if bpy.data.is_saved:
         path = _relative(path)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Optional, Tuple
 
 import bpy
 from bpy.props import IntProperty
@@ -22,6 +21,7 @@ from .wire.pixels import InlinePixels
 from .wire.shared import Picture, SharedFrame
 
 KEY = "trimap"
+FEATHER = 1e-3  # what a feather changes at least
 
 
 def keyed(tree: bpy.types.NodeTree, frame: int, trimap: pictures.Floats) -> Steps[str]:
@@ -37,12 +37,12 @@ def keyed(tree: bpy.types.NodeTree, frame: int, trimap: pictures.Floats) -> Step
     return "Key of frame %d set: %.1f %% of it is unknown." % (frame, unknown * 100)
 
 
-def from_painted(tree: bpy.types.NodeTree, image: Optional[bpy.types.Image], frame: int) -> pictures.Floats:
+def from_painted(tree: bpy.types.NodeTree, image: bpy.types.Image | None, frame: int) -> pictures.Floats:
     """Return the trimap that was painted in an image. Raises MatteError for one without pixels or of another size than the plate."""
     if image is None:
         raise MatteError("No painted image is chosen.", remedy="Choose it in Painted Image, in the sidebar of the compositor.")
-    if not all(image.size) or not image.has_data and not len(image.pixels):
-        raise MatteError("The image %s has no pixels." % image.name, remedy="Choose a single image, not a sequence.")
+    if not all(image.size) or (not image.has_data and not len(image.pixels)):
+        raise MatteError(f"The image {image.name} has no pixels.", remedy="Choose a single image, not a sequence.")
     width, height = size_of(plate_of(tree.videomatte), tree.videomatte, frame)
     if tuple(image.size) != (width, height):
         raise MatteError(
@@ -53,23 +53,22 @@ def from_painted(tree: bpy.types.NodeTree, image: Optional[bpy.types.Image], fra
     return pictures.np.where(painted < 0.25, 0.0, pictures.np.where(painted > 0.75, 1.0, 0.5)).astype("float32")
 
 
-def from_mask(tree: bpy.types.NodeTree, mask: Optional[bpy.types.Mask], frame: int, *, band: float) -> pictures.Floats:
+def from_mask(tree: bpy.types.NodeTree, mask: bpy.types.Mask | None, frame: int, *, band: float) -> pictures.Floats:
     """Return the trimap that a mask means at a scene frame. Raises MatteError when nothing of it would be unknown."""
     if mask is None:
         raise MatteError("No mask is chosen.", remedy="Choose it in Mask, in the sidebar of the compositor.")
     width, height = size_of(plate_of(tree.videomatte), tree.videomatte, frame)
     hard, soft = (_drawn(mask, frame, width, height, feather=feather) for feather in (False, True))
-    trimap = pictures.from_mask(hard, soft, band=band)
-    if not ((trimap > 0.25) & (trimap < 0.75)).any():
+    if band <= 0 and abs(soft - hard).max() < FEATHER:
         raise MatteError(
             "The mask %s has no feather at frame %d: nothing is unknown." % (mask.name, frame),
             remedy="Feather its points (Alt S), outwards, or set Unknown Width.",
             frame=frame,
         )
-    return trimap
+    return pictures.from_mask(hard, soft, band=band)
 
 
-def from_matte(tree: bpy.types.NodeTree, image: Optional[bpy.types.Image], frame: int, *, erode: float, dilate: float) -> pictures.Floats:
+def from_matte(tree: bpy.types.NodeTree, image: bpy.types.Image | None, frame: int, *, erode: float, dilate: float) -> pictures.Floats:
     """Return a trimap made of a matte at a scene frame: an image's, or without one the solved alpha's. Raises MatteError."""
     path = _matte_file(tree, image, frame)
     try:
@@ -82,7 +81,7 @@ def from_matte(tree: bpy.types.NodeTree, image: Optional[bpy.types.Image], frame
     return pictures.from_matte(alpha, erode=erode, dilate=dilate)
 
 
-def _matte_file(tree: bpy.types.NodeTree, image: Optional[bpy.types.Image], frame: int) -> Optional[str]:
+def _matte_file(tree: bpy.types.NodeTree, image: bpy.types.Image | None, frame: int) -> str | None:
     """Return the file of a matte at a scene frame; None when the image has the pixels itself. Raises MatteError."""
     settings = tree.videomatte
     number = frame + plate_of(settings).shift
@@ -133,7 +132,7 @@ def _unknown_share(trimap: pictures.Floats) -> float:
     low, high = float(trimap.min()), float(trimap.max())
     if low == high:
         what = {0.0: "background", 1.0: "foreground"}.get(low, "unknown")
-        raise MatteError("The whole trimap is %s." % what, remedy="Paint background black, foreground white, the edge between them grey.")
+        raise MatteError(f"The whole trimap is {what}.", remedy="Paint background black, foreground white, the edge between them grey.")
     return float(((trimap > 0.25) & (trimap < 0.75)).mean())
 
 
@@ -227,7 +226,7 @@ class VIDEOMATTE_OT_new_trimap(bpy.types.Operator):
         try:
             tree.videomatte.painted = blank(tree, context.scene.frame_current)
         except MatteError as error:
-            self.report({"ERROR"}, "%s %s" % (error.message, error.remedy))
+            self.report({"ERROR"}, f"{error.message} {error.remedy}")
             return {"CANCELLED"}
         return {"FINISHED"}
 

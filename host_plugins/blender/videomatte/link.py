@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Optional, Tuple
 from urllib.parse import urlsplit
 
 import bpy
@@ -33,18 +32,18 @@ def is_here(endpoint: str) -> bool:
     return endpoint.startswith("ipc://") or urlsplit(endpoint).hostname in LOOPBACK
 
 
-def _check_may_go_there(path: Optional[Path]) -> None:
+def _check_may_go_there(path: Path | None) -> None:
     found = read_connection(path)
     away = next((endpoint for endpoint in (found.control, found.pixels) if not is_here(endpoint)), None)
     if away is not None and not bpy.app.online_access:
         raise OfflineError(
-            "The daemon at %s is on another machine, and Blender is offline." % away,
+            f"The daemon at {away} is on another machine, and Blender is offline.",
             remedy="Turn on Preferences > System > Network > Allow Online Access.",
         )
 
 
-def _pairs(text: str) -> Tuple[Tuple[str, str], ...]:
+def _pairs(text: str) -> tuple[tuple[str, str], ...]:
     pairs = [tuple(half.strip() for half in pair.split("=", 1)) for pair in text.split(";") if pair.strip()]
     if any(len(pair) != 2 or not all(pair) for pair in pairs):
-        raise MatteError("Path mapping %r is not here=there." % text, remedy="Write it like P:/shows=/mnt/shows.")
+        raise MatteError(f"Path mapping {text!r} is not here=there.", remedy="Write it like P:/shows=/mnt/shows.")
     return tuple((pair[0], pair[1]) for pair in pairs)

@@ -101,8 +101,8 @@ class VIDEOMATTE_OT_give_back(bpy.types.Operator):
         except VideoMatteError as error:
             self.report({"ERROR"}, text_of(error))
             return {"CANCELLED"}
-        said = ["given back: %s" % ", ".join(released.devices)] if released.devices else []
-        said += ["busy: %s" % ", ".join(released.busy)] if released.busy else []
+        said = ["given back: {}".format(", ".join(released.devices))] if released.devices else []
+        said += ["busy: {}".format(", ".join(released.busy))] if released.busy else []
         self.report({"INFO"}, "; ".join(said).capitalize() or "There was nothing to give back.")
         return {"FINISHED"}
 
@@ -124,7 +124,7 @@ class VIDEOMATTE_OT_test_connection(bpy.types.Operator):
             self.report({"ERROR"}, chosen_ones.said)
             return {"CANCELLED"}
         devices = ", ".join(device.name or device.device for device in state.devices)
-        chosen_ones.said = "VideoMatte %s answers in %.0f ms (%s)" % (state.version, (time.monotonic() - begun) * 1e3, devices)
+        chosen_ones.said = f"VideoMatte {state.version} answers in {(time.monotonic() - begun) * 1e3:.0f} ms ({devices})"
         self.report({"INFO"}, chosen_ones.said)
         redraw(context)
         return {"FINISHED"}

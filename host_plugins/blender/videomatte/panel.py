@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 import bpy
 
@@ -21,7 +21,7 @@ CELLS = 32
 ROW = 16
 COLOURS: Mapping[str, str] = MappingProxyType({"failed": "01", "stale": "03", "unsolved": "09", "solved": "04"})
 """Blender's strip colours: red, yellow, grey, green; the first are those that need attention most."""
-Frame = Tuple[int, str, Tuple[str, ...]]
+Frame = tuple[int, str, tuple[str, ...]]
 
 
 class Tab:
@@ -158,7 +158,7 @@ class VIDEOMATTE_PT_settings(OfMatte, bpy.types.Panel):
         layout.operator("videomatte.test_connection", icon="LINKED")
 
 
-def cells(frames: Sequence[Frame]) -> List[Tuple[Frame, int]]:
+def cells(frames: Sequence[Frame]) -> list[tuple[Frame, int]]:
     """Return what the strip shows: for each cell the frame that needs attention most, and the last frame that it stands for."""
     order = list(COLOURS)
     size = max(1, -(-len(frames) // CELLS))
@@ -173,7 +173,7 @@ def _merged(worst: Frame, frames: Sequence[Frame]) -> Frame:
     return (key or worst)[0], worst[1], tuple(sorted(flags))
 
 
-def counts(frames: Sequence[Frame]) -> Dict[str, int]:
+def counts(frames: Sequence[Frame]) -> dict[str, int]:
     """Return how many frames are in each state, those that need attention first."""
     found = {state: sum(frame[1] == state for frame in frames) for state in COLOURS}
     return {state: count for state, count in found.items() if count}
@@ -199,7 +199,7 @@ def _draw_strip(layout: bpy.types.UILayout, tree: bpy.types.NodeTree, current: i
     box.label(text="Keys: %s" % (", ".join(str(key) for key in keys) or "none"), icon="KEYFRAME_HLT")
     advice = suggested(tree)
     if advice:
-        box.label(text="A key would help at: %s" % ", ".join(str(frame) for frame in advice), icon="LIGHT")
+        box.label(text="A key would help at: {}".format(", ".join(str(frame) for frame in advice)), icon="LIGHT")
 
 
 def _draw_cell(row: bpy.types.UILayout, frame: Frame, last: int, shift: int, current: int) -> None:
@@ -225,14 +225,14 @@ def _icons() -> Sequence[str]:
     return bpy.types.UILayout.bl_rna.functions["prop"].parameters["icon"].enum_items.keys()
 
 
-def _shift(settings: bpy.types.PropertyGroup) -> Optional[int]:
+def _shift(settings: bpy.types.PropertyGroup) -> int | None:
     try:
         return plate_of(settings).shift
     except MatteError:
         return None
 
 
-def _read_from(settings: bpy.types.PropertyGroup) -> List[str]:
+def _read_from(settings: bpy.types.PropertyGroup) -> list[str]:
     try:
         plate = plate_of(settings)
     except MatteError as error:
@@ -240,7 +240,7 @@ def _read_from(settings: bpy.types.PropertyGroup) -> List[str]:
     return ["Rendered to files first" if plate.rendered else "Read from its files, as frames %d-%d" % _numbers(settings, plate.shift)]
 
 
-def _numbers(settings: bpy.types.PropertyGroup, shift: int) -> Tuple[int, int]:
+def _numbers(settings: bpy.types.PropertyGroup, shift: int) -> tuple[int, int]:
     return settings.first + shift, settings.last + shift
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Mapping, Optional, Tuple
 
 import bpy
 
@@ -64,11 +64,11 @@ def folder_of(settings: bpy.types.PropertyGroup) -> str:
     """Return the full path of the shot folder. Raises MatteError while that depends on an unsaved .blend."""
     text = settings.folder.strip()
     if not text or (text.startswith("//") and not bpy.data.is_saved):
-        raise MatteError("The shot folder %r needs a saved .blend." % text, remedy="Save the file, or choose a full path in Shot Folder.")
+        raise MatteError(f"The shot folder {text!r} needs a saved .blend.", remedy="Save the file, or choose a full path in Shot Folder.")
     return os.path.normpath(bpy.path.abspath(text))
 
 
-def size_of(plate: Plate, settings: bpy.types.PropertyGroup, frame: int) -> Tuple[int, int]:
+def size_of(plate: Plate, settings: bpy.types.PropertyGroup, frame: int) -> tuple[int, int]:
     """Return the width and height of a scene frame of a plate. Raises MatteError when its file cannot be read."""
     if plate.rendered:
         return rendered_size(settings)
@@ -83,11 +83,11 @@ def size_of(plate: Plate, settings: bpy.types.PropertyGroup, frame: int) -> Tupl
         if image is not None:
             bpy.data.images.remove(image)
     if not width or not height:
-        raise MatteError("%s cannot be read." % path, remedy="Choose a frame that the plate has.", file=path, frame=frame + plate.shift)
+        raise MatteError(f"{path} cannot be read.", remedy="Choose a frame that the plate has.", file=path, frame=frame + plate.shift)
     return width, height
 
 
-def rendered_size(settings: bpy.types.PropertyGroup) -> Tuple[int, int]:
+def rendered_size(settings: bpy.types.PropertyGroup) -> tuple[int, int]:
     """Return the width and height of a plate that is rendered."""
     if settings.source == "CLIP":
         return tuple(settings.clip.size)
@@ -108,7 +108,7 @@ def file_of(pattern: str, number: int) -> str:
     return re.sub("#+", lambda found: str(number).zfill(len(found.group())), pattern)
 
 
-def pattern_of(path: str) -> Optional[Tuple[str, int]]:
+def pattern_of(path: str) -> tuple[str, int] | None:
     """Return a file's name with hashes for the last digits of its stem, and their number; None for a file without."""
     stem, ending = os.path.splitext(path)
     found = re.search(r"\d+(?=[^\d/\\]*$)", stem)
@@ -117,7 +117,7 @@ def pattern_of(path: str) -> Optional[Tuple[str, int]]:
     return stem[: found.start()] + "#" * len(found.group()) + stem[found.end() :] + ending, int(found.group())
 
 
-def _files(settings: bpy.types.PropertyGroup) -> Optional[Plate]:
+def _files(settings: bpy.types.PropertyGroup) -> Plate | None:
     """Return the plate when it is files that the daemon reads alike."""
     if settings.source == "UPSTREAM":
         return None
@@ -137,5 +137,5 @@ def _files(settings: bpy.types.PropertyGroup) -> Optional[Plate]:
 def _to_render(settings: bpy.types.PropertyGroup) -> Plate:
     """Return the plate when it must be rendered; negative scene frames get files with numbers above 0."""
     shift = 0 if settings.first >= 0 else -(settings.first // 1000) * 1000
-    pattern = os.path.join(folder_of(settings), "blender", RENDERED + ".####.exr")
+    pattern = os.path.join(folder_of(settings), RENDERED, RENDERED + ".####.exr")
     return Plate(pattern, shift, WORKING_SPACE, True, "Linear Rec.709")

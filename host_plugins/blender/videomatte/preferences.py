@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-from typing import List
-
 import bpy
 from bpy.props import FloatProperty, StringProperty
 
-MISSING: List[str] = []
+MISSING: list[str] = []
 """Why the add-on's modules could not be loaded; empty when all is well."""
 
 

@@ -30,7 +30,7 @@ class VIDEOMATTE_OT_add_preset(AddPresetBase, bpy.types.Operator):
         "import bpy",
         "settings = bpy.context.space_data.edit_tree.nodes.active.node_tree.videomatte",
     ]
-    preset_values = ["settings.%s" % name for name in KEPT]
+    preset_values = [f"settings.{name}" for name in KEPT]
 
 
 CLASSES = (VIDEOMATTE_MT_presets, VIDEOMATTE_OT_add_preset)

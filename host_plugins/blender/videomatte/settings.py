@@ -6,6 +6,7 @@ from __future__ import annotations
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
+from . import group
 from .versions import RELATIVE
 
 SOURCES = (
@@ -23,6 +24,10 @@ DEVICES = (
     ("cuda", "GPU", "The first GPU"),
 )
 DEPTHS = (("float", "Float", "32-bit EXR"), ("half", "Half", "16-bit EXR"))
+
+
+def _rewired(settings: bpy.types.PropertyGroup, _context: bpy.types.Context) -> None:
+    group.rewire(settings.id_data)
 
 
 class VideoMatteSettings(bpy.types.PropertyGroup):
@@ -61,7 +66,7 @@ class VideoMatteSettings(bpy.types.PropertyGroup):
     show_preview: BoolProperty(
         name="Show Preview",
         description="Let the node give the previewed frame in place of the solved matte",
-        update=lambda self, _context: _rewired(self),
+        update=_rewired,
     )
     version: StringProperty(options={"HIDDEN"})
     standing: StringProperty(options={"HIDDEN"})
@@ -74,12 +79,6 @@ class VideoMatteNow(bpy.types.PropertyGroup):
     stop: BoolProperty(options={"SKIP_SAVE", "HIDDEN"})
     text: StringProperty(options={"SKIP_SAVE", "HIDDEN"})
     share: FloatProperty(options={"SKIP_SAVE", "HIDDEN"})
-
-
-def _rewired(settings: VideoMatteSettings) -> None:
-    from . import group
-
-    group.rewire(settings.id_data)
 
 
 def register() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any
 
 import bpy
 
@@ -21,7 +21,7 @@ MASKS = ("garbage", "holdout")
 
 
 def opened(client: Client, tree: bpy.types.NodeTree, *, anew: bool = False) -> Steps[str]:
-    """Make the files that the shot lacks, or all that are rendered, and open it; return the daemon's name for it. Raises VideoMatteError."""
+    """Make the files that the shot lacks, with `anew` all of them, and open it; return the daemon's name of it. Raises VideoMatteError."""
     settings = tree.videomatte
     plate, folder = plate_of(settings), folder_of(settings)
     description = described(settings, plate, folder)
@@ -68,7 +68,7 @@ def asked(client: Client, shot: str, uid: int) -> Steps[ShotState]:
     return state
 
 
-def standing(settings: bpy.types.PropertyGroup) -> Dict[str, Any]:
+def standing(settings: bpy.types.PropertyGroup) -> dict[str, Any]:
     """Return how a matte stood when the daemon was last asked; empty when it never was."""
     try:
         found = json.loads(settings.standing or "{}")
@@ -77,7 +77,7 @@ def standing(settings: bpy.types.PropertyGroup) -> Dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def states(settings: bpy.types.PropertyGroup) -> List[Tuple[int, str, Tuple[str, ...]]]:
+def states(settings: bpy.types.PropertyGroup) -> list[tuple[int, str, tuple[str, ...]]]:
     """Return number, state and flags of every frame, by the numbers of the files."""
     runs = standing(settings).get("runs", ())
     return [(frame, state, tuple(flags)) for first, last, step, state, flags in runs for frame in range(first, last + 1, step)]
@@ -119,7 +119,7 @@ class _Recorded:
             raise
         return shown
 
-    def __exit__(self, *error: Any) -> Optional[bool]:
+    def __exit__(self, *error: Any) -> bool | None:
         return self._staged.__exit__(*error)
 
 
@@ -128,9 +128,7 @@ def _node_name(tree: bpy.types.NodeTree) -> str:
 
     node = group.node_of(tree, scene_of(tree))
     if node is None or not node.inputs["Image"].links:
-        raise MatteError(
-            "Nothing is linked to the Image input of %s." % tree.name, remedy="Link the plate to it, or choose another Source."
-        )
+        raise MatteError(f"Nothing is linked to the Image input of {tree.name}.", remedy="Link the plate to it, or choose another Source.")
     return node.name
 
 
@@ -170,7 +168,7 @@ def _masked(tree: bpy.types.NodeTree, plate: Plate, folder: str, name: str, *, a
 
 
 def _mask_files(folder: str, name: str) -> str:
-    return os.path.join(folder, "blender", name + ".####.exr")
+    return os.path.join(folder, name, name + ".####.exr")
 
 
 def _frames(settings: bpy.types.PropertyGroup) -> range:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Optional
 
 import bpy
 from bpy.props import StringProperty
@@ -48,7 +47,7 @@ def reloaded(tree: bpy.types.NodeTree) -> Steps[str]:
     if not state.version:
         return "Nothing of it is solved yet."
     show(tree, None)
-    return "Showing %s." % Path(state.version).name
+    return f"Showing {Path(state.version).name}."
 
 
 def previewed(tree: bpy.types.NodeTree, frame: int) -> Steps[str]:
@@ -64,7 +63,7 @@ def previewed(tree: bpy.types.NodeTree, frame: int) -> Steps[str]:
     return "Previewing frame %d; Show Preview goes back to the solved matte." % frame
 
 
-def show(tree: bpy.types.NodeTree, result: Optional[JobResult]) -> None:
+def show(tree: bpy.types.NodeTree, result: JobResult | None) -> None:
     """Let a matte's node give the newest version. Raises MatteError when there is none."""
     settings = tree.videomatte
     folder = settings.version or (result.version if result else None)
@@ -81,14 +80,14 @@ def show(tree: bpy.types.NodeTree, result: Optional[JobResult]) -> None:
     group.rewire(tree)
 
 
-def begun(context: bpy.types.Context, node: Optional[bpy.types.Node]) -> bpy.types.NodeTree:
+def begun(context: bpy.types.Context, node: bpy.types.Node | None) -> bpy.types.NodeTree:
     """Make a matte behind a node of the compositor, or by itself, and return its node group."""
     top = tree_of(context.scene)
     tree = group.new("Matte")
     placed = top.nodes.new("CompositorNodeGroup")
     placed.node_tree, placed.name, placed.label = tree, tree.name, tree.name
     settings = tree.videomatte
-    settings.folder = "//matte/%s.vmatte" % bpy.path.clean_name(tree.name)
+    settings.folder = f"//matte/{bpy.path.clean_name(tree.name)}.vmatte"
     settings.first, settings.last = context.scene.frame_start, context.scene.frame_end
     if node is not None:
         _taken_from(node, settings)
@@ -126,11 +125,11 @@ def _still_there(uid: int) -> bpy.types.NodeTree:
 
 def _report(result: JobResult) -> str:
     version = os.path.basename((result.version or "").rstrip("/\\")) or "Done"
-    parts = ["%s: solved %s" % (version, result.solved or "nothing, all is current")]
+    parts = ["{}: solved {}".format(version, result.solved or "nothing, all is current")]
     if result.kept:
-        parts.append("kept %s" % result.kept)
+        parts.append(f"kept {result.kept}")
     if result.missing:
-        parts.append("plate missing at %s" % result.missing)
+        parts.append(f"plate missing at {result.missing}")
     return "; ".join(parts) + "." + "".join(" " + note for note in result.notes)
 
 
@@ -154,7 +153,7 @@ class VIDEOMATTE_OT_new(bpy.types.Operator):
         top = tree_of(context.scene)
         node = top.nodes.get(self.node) if self.node else top.nodes.active
         if self.node and node is None:
-            self.report({"ERROR"}, "There is no node %s in the compositor." % self.node)
+            self.report({"ERROR"}, f"There is no node {self.node} in the compositor.")
             return {"CANCELLED"}
         begun(context, node)
         return {"FINISHED"}

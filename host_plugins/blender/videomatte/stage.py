@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Dict, Iterator, Tuple
 
 import bpy
 
@@ -23,7 +23,7 @@ class Stage:
 
     def __init__(self, scene: bpy.types.Scene, folder: str) -> None:
         self.scene, self.folder = scene, folder
-        self._recorded: Tuple[str, ...] = ()
+        self._recorded: tuple[str, ...] = ()
 
     @property
     def tree(self) -> bpy.types.NodeTree:
@@ -37,15 +37,14 @@ class Stage:
         tree.links.new(socket, versions.result_node(tree).inputs[0])
         self._recorded += (name,)
 
-    def shoot(self, frame: int) -> Dict[str, str]:
+    def shoot(self, frame: int) -> dict[str, str]:
         """Write a scene frame and return the file of each name. Raises MatteError."""
         for left in os.listdir(self.folder):
             os.unlink(os.path.join(self.folder, left))
-        self.scene.frame_start = self.scene.frame_end = frame
         self.scene.render.filepath = os.path.join(self.folder, "result.")
-        bpy.ops.render.render(animation=True, scene=self.scene.name)
+        versions.render(self.scene, frame)
         files = sorted(os.listdir(self.folder))
-        made = {name: file for name in self._recorded for file in files if file.startswith(name + ".") and file.endswith(".exr")}
+        made = {name: file for name in self._recorded for file in files if file.startswith(name) and file.endswith(".exr")}
         for name in self._recorded:
             if name not in made:
                 raise MatteError("Blender could not render %s of frame %d." % (name, frame), remedy="Render the frame to see why.")

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 import bpy
 
@@ -12,7 +12,7 @@ RELATIVE = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else
 TREE = "CompositorNodeTree"
 
 
-def tree_of(scene: bpy.types.Scene, *, make: bool = True) -> Optional[bpy.types.NodeTree]:
+def tree_of(scene: bpy.types.Scene, *, make: bool = True) -> bpy.types.NodeTree | None:
     """Return the compositor's tree of a scene; make one where there is none."""
     if not TREE_IS_A_GROUP:
         if make and not scene.use_nodes:
@@ -79,6 +79,17 @@ def prepare(scene: bpy.types.Scene, *, width: int, height: int) -> None:
     if hasattr(render.image_settings, "media_type"):
         render.image_settings.media_type = "IMAGE"
     render.image_settings.file_format = "PNG"
+
+
+def render(scene: bpy.types.Scene, frame: int) -> None:
+    """Composite a frame of a scene. Its files carry its number, but for negative frames from 5.0 on: no animation begins below 0."""
+    if frame < 0:
+        with bpy.context.temp_override(scene=scene):
+            scene.frame_set(frame)
+            bpy.ops.render.render()
+        return
+    scene.frame_start = scene.frame_end = frame
+    bpy.ops.render.render(animation=True, scene=scene.name)
 
 
 def mask_node(tree: bpy.types.NodeTree, mask: bpy.types.Mask, *, feather: bool) -> bpy.types.Node:
