@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test check nuke bench clean
+.PHONY: help setup demo test check nuke test-blender bench clean
 
 help:
 	@echo "make setup   install videomatte and its tools into $(VENV)"
@@ -11,6 +11,7 @@ help:
 	@echo "make check   style, types and the fast tests (under a minute)"
 	@echo "make test    every test"
 	@echo "make nuke    the Nuke node on every Python of Nuke; NUKE_EXECUTABLE=... in a real one too"
+	@echo "make test-blender   the add-on in Blender 4.2, 4.5, 5.0, 5.1 and 5.2"
 	@echo "make bench   frames per second and memory on this machine"
 	@echo "make soak    300 shots arrive in ten minutes while everything is killed at random"
 
@@ -37,6 +38,10 @@ test: setup
 nuke: setup
 	$(BIN)/ruff check host_plugins/nuke docs tests/nuke_node tests/nuke_host
 	$(BIN)/pytest tests/nuke_node
+
+test-blender: setup
+	VIDEOMATTE_BLENDERS="4.2 4.5 5.0 5.1 5.2" $(BIN)/pytest tests/test_blender_matte.py tests/test_blender_keys.py \
+		tests/test_blender_plates.py tests/test_blender_faults.py tests/test_blender_extension.py
 
 bench: setup
 	$(BIN)/videomatte bench

@@ -14,7 +14,7 @@ def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
     """Add the subcommand, and below it one for each host."""
     parser = commands.add_parser("install", help="install a plug-in", description=__doc__, allow_abbrev=False)
     hosts = parser.add_subparsers(title="hosts", metavar="HOST", required=True, parser_class=read.Parser)
-    for host in (_add_nuke,):
+    for host in (_add_nuke, _add_blender):
         host(hosts)
 
 
@@ -43,3 +43,30 @@ def _nuke(typed: argparse.Namespace, console: Console, _stop: Stop) -> None:
     pythons = tuple(typed.python or nuke.DEFAULT_PYTHONS)
     folder = nuke.install(typed.nuke_dir, pythons=pythons, wheels=typed.offline)
     console.say(f"Installed: {folder} (Python {', '.join(pythons)}). Start Nuke anew; the node is VideoMatte.")
+
+
+def _add_blender(hosts: argparse._SubParsersAction[read.Parser]) -> None:
+    from bridge.install import blender
+
+    what = "build the compositor add-on as an extension, with pyzmq and msgpack for Blender's own Python, and let a Blender install it"
+    parser = hosts.add_parser("blender", help="the compositor add-on", description=what, allow_abbrev=False)
+    parser.set_defaults(run=_blender)
+    parser.add_argument("--blender", type=Path, metavar="EXE", help="Blender 4.2 or newer, which installs the zip and turns the add-on on")
+    parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where the zip is written (here)")
+    several = f"what the zip is for; may be given again: {', '.join(blender.PLATFORMS)} (this one)"
+    parser.add_argument("--platform", action="append", choices=tuple(blender.PLATFORMS), metavar="NAME", help=several)
+    parser.add_argument("--offline", type=Path, metavar="WHEELS", help="take pyzmq and msgpack from this folder, without a network")
+
+
+def _blender(typed: argparse.Namespace, console: Console, _stop: Stop) -> None:
+    """Build the extension and have it installed. Raises VideoMatteError."""
+    from bridge.install import blender
+
+    platforms = tuple(typed.platform or (blender.this_platform(),))
+    archive = blender.build(typed.out, platforms=platforms, wheels=typed.offline)
+    console.say(f"Built: {archive} ({', '.join(platforms)})")
+    if typed.blender is None:
+        console.say("In Blender: Preferences > Get Extensions > the arrow at the top right > Install from Disk.")
+        return
+    blender.install(archive, blender=typed.blender)
+    console.say("Installed. The compositor's sidebar (N) has a VideoMatte tab now.")

@@ -5,6 +5,7 @@ The rules: wheels go in unmodified and are listed in the manifest; the same file
 
 from __future__ import annotations
 
+import platform as machine
 import re
 import shutil
 import subprocess
@@ -84,12 +85,10 @@ def install(archive: Path, *, blender: Path) -> None:
 
 def this_platform() -> str:
     """Return Blender's name of the platform that this is."""
-    import platform
-
     if sys.platform == "win32":
         return "windows-x64"
     if sys.platform == "darwin":
-        return "macos-arm64" if platform.machine() == "arm64" else "macos-x64"
+        return "macos-arm64" if machine.machine() == "arm64" else "macos-x64"
     return "linux-x64"
 
 
