@@ -15,10 +15,11 @@ import pytest
 from shots import Shot, trimap
 
 sys.path.append(str(Path(__file__).with_name("nuke_host")))
+import gizmo
 import nuke
 from host_pictures import Picture, made
 
-__all__ = ["Artist", "interpreter", "nuke", "seated", "stubs"]
+__all__ = ["Artist", "gizmo", "interpreter", "nuke", "seated", "stubs"]
 SIZE = (0, 0, 96, 64)
 
 

@@ -1,14 +1,33 @@
-"""Read a .gizmo or .nk with tclsh into plain data: nodes, their graph, knobs, user knobs, Python bodies as Tcl unescapes them."""
+"""Read a .gizmo or .nk with Tcl into plain data: nodes, their graph, knobs, user knobs, Python bodies as Tcl unescapes them."""
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 READER = Path(__file__).with_name("nkread.tcl")
-TCLSH = shutil.which("tclsh")
+IN_PYTHON = """
+import sys, tkinter
+tcl = tkinter.Tcl()
+tcl.eval("set argv [list %s]" % " ".join("{%s}" % word for word in sys.argv[2:]))
+tcl.eval(open(sys.argv[1], encoding="utf-8").read())
+tcl.eval("flush stdout")
+"""
+
+
+def interpreter() -> list[str]:
+    """Return the command that runs a Tcl program: tclsh, else the Tcl inside of Python; nothing where there is neither."""
+    tclsh = shutil.which("tclsh")
+    if tclsh:
+        return [tclsh]
+    return [sys.executable, "-c", IN_PYTHON] if importlib.util.find_spec("_tkinter") else []
+
+
+TCL = interpreter()
 
 
 @dataclass(frozen=True)
@@ -44,8 +63,8 @@ class Script:
 
 def read(path: Path) -> Script:
     """Read a file; what is wrong with it is in `errors`."""
-    assert TCLSH is not None, "tclsh is needed to read gizmos"
-    ran = subprocess.run([TCLSH, str(READER), str(path)], capture_output=True, timeout=60)
+    assert TCL, "Tcl is needed to read gizmos: tclsh, or a Python with tkinter"
+    ran = subprocess.run([*TCL, str(READER), str(path)], capture_output=True, timeout=60)
     found = Script()
     if ran.returncode:
         found.errors.append(ran.stderr.decode("utf-8", "replace").strip())

@@ -18,7 +18,7 @@ PLUGIN = ROOT / "host_plugins" / "nuke"
 OF_NUKE = {"nuke", "videomatte_nuke"}
 
 
-@pytest.mark.skipif(gizmo.TCLSH is None, reason="tclsh is not installed")
+@pytest.mark.skipif(not gizmo.TCL, reason="there is no Tcl")
 def test_the_page_and_its_pictures_are_up_to_date() -> None:
     specification = importlib.util.spec_from_file_location("nuke_page", ROOT / "docs" / "nuke_page.py")
     assert specification is not None

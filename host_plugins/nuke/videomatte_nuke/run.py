@@ -47,12 +47,13 @@ class Run:
             nuke.tprint("VideoMatte: " + self.finish(node, outcome))
 
     def _in_thread(self) -> None:
+        """Run it with a progress window, which goes when the last reference to its task does: also that of a traceback."""
         task = nuke.ProgressTask("VideoMatte " + self.name)
         try:
             outcome = carried_out(self.order, link=self.link, heard=Shown(self, task))
             nuke.executeInMainThread(self._ended, (outcome,))
         except VideoMatteError as error:
-            nuke.executeInMainThread(self._failed, (error,))
+            nuke.executeInMainThread(self._failed, (error.with_traceback(None),))
         except Exception as error:
             LOG.exception("the job of %s", self.name)
             nuke.executeInMainThread(self._failed, (VideoMatteError("The VideoMatte plug-in failed: %r" % error),))
