@@ -31,7 +31,7 @@ def test_what_is_no_list_is_refused_by_the_knobs_name(text: str, nuke: Any) -> N
     from videomatte_nuke.complaints import NodeError
     from videomatte_nuke.frames import parsed
 
-    with pytest.raises(NodeError, match="^Key frames: "):
+    with pytest.raises(NodeError, match=r"^Key frames: "):
         parsed(text, what="Key frames")
 
 
