@@ -267,6 +267,17 @@ def test_frames_that_come_one_by_one_are_delivered_by_a_watcher_that_stays(daemo
     assert tuple(mattes(out)) == FRAMES
 
 
+def test_frames_that_come_while_a_shot_is_solved_are_solved_next(daemon: Daemon, folder: Path, out: Path) -> None:
+    arrive(folder, frames=40)
+    watcher = started(folder, out, "--once")
+    until(lambda: solving(out))
+    render(folder / "ball", 1041, seed=41)
+    said, _ = watcher.communicate(timeout=120)
+    assert watcher.returncode == 0, said
+    assert (read_done(out / "ball") or {})["frames"] == "1001-1041"
+    assert len(mattes(out)) == 41
+
+
 def test_a_watcher_that_is_killed_is_followed_by_one_that_solves_nothing_twice(
     daemon: Daemon, videomatte: Videomatte, folder: Path, out: Path
 ) -> None:

@@ -12,6 +12,7 @@ import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from .rules import IMAGES
 
@@ -21,6 +22,7 @@ Stamp = tuple[int, int]
 Listing = Mapping[str, Stamp]
 
 WORDS = frozenset({"videomatte.toml", "job.json", "ready"})
+NOTHING: Listing = MappingProxyType({})
 MARK = ".videomatte-out"
 """A file of this name marks a folder of results, which no watcher looks into."""
 
@@ -52,10 +54,15 @@ class Scanner:
                 self._keep(before, folder)
                 continue
             if listing is not None:
-                self.tree[folder] = listing
+                known = before.get(folder)
+                self.tree[folder] = known if known == listing else listing
                 waiting.extend(f"{folder}/{name}" if folder else name for name in below)
         self.lost, self.files = tuple(lost), sum(map(len, self.tree.values()))
-        return frozenset(f for f in {*before, *self.tree} if before.get(f, {}) != self.tree.get(f, {}))
+        return frozenset(
+            f
+            for f in {*before, *self.tree}
+            if before.get(f, NOTHING) is not self.tree.get(f, NOTHING) and (before.get(f) or self.tree.get(f))
+        )
 
     def _path(self, folder: str) -> str:
         return f"{self._root}/{folder}" if folder else self._root

@@ -34,6 +34,7 @@ from .tracked import RESTING, State, Tracked
 log = logging.getLogger(__name__)
 ONCE_TRIES = 3
 BUSY_PAUSE = 5.0
+LOOK_AWAY = 0.5
 
 
 @dataclass(frozen=True)
@@ -242,9 +243,12 @@ class Watcher:
             return
         shot.job, shot.step = "", Step()
         if ended.how == "done":
-            shot.done, shot.attempts, shot.failed = beside.read_done(shot.out) or ended.facts, 0, ""
-            shot.state = State.SOLVING
-            self._become(shot, State.DONE)
+            shot.attempts, shot.failed, shot.state = 0, "", State.SOLVING
+            shot.done = self._done_now(shot)
+            if shot.done is not None:
+                self._become(shot, State.DONE)
+            else:
+                self._become(shot, State.WAITING, "files that came while it was solved")
         elif ended.how == "failed" and ended.error is not None:
             state = shot.after(ended.error, now=now)
             if state is State.HELD and not (self.choices.once and shot.attempts >= ONCE_TRIES):
@@ -268,7 +272,7 @@ class Watcher:
         until = time.monotonic() + self.choices.interval
         while (left := until - time.monotonic()) > 0:
             check()
-            self._hear(min(left, 0.25))
+            self._hear(min(left, LOOK_AWAY))
             if self.choices.once and self.looks >= 2 and all(s.state in RESTING for s in self.shots.values()):
                 return
 
