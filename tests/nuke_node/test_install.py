@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -146,3 +147,23 @@ def test_the_plug_in_looks_for_wheels_where_they_are_put(plugin: Path, nuke: Any
     assert vendor.name() == wheels.folder_name(version)
     assert Path(vendor.folder()) == plugin / "vendor" / wheels.folder_name(version)
     assert os.path.basename(os.path.dirname(vendor.__file__ or "")) == "videomatte_nuke"
+
+
+@pytest.mark.slow
+def test_a_machine_without_a_network_installs_from_a_folder(home: Path, tmp_path: Path, videomatte: Videomatte) -> None:
+    python = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    if python not in wheels.PYTHONS:
+        pytest.skip(f"no Nuke brings Python {python}")
+    fetched = [word for word in wheels.command(python, into=tmp_path) if word not in ("--no-compile", "--target", str(tmp_path))]
+    download = [*fetched[:3], "download", "--dest", str(tmp_path / "wheels"), *fetched[4:]]
+    got = subprocess.run(download, capture_output=True, text=True, timeout=300)
+    if got.returncode:
+        pytest.skip(f"pip cannot download: {got.stderr.strip().splitlines()[-1]}")
+    ran = videomatte("install", "nuke", "--nuke-dir", home, "--python", python, "--offline", tmp_path / "wheels")
+    assert ran.status == 0, ran.said
+    place = home / "videomatte" / "vendor" / wheels.folder_name(python)
+    code = "import zmq, msgpack; print(zmq.__file__); print(zmq.has('curve'))"
+    alone = subprocess.run(
+        [sys.executable, "-S", "-c", f"import sys; sys.path.append({str(place)!r}); {code}"], capture_output=True, text=True
+    )
+    assert alone.stdout.splitlines() == [str(place / "zmq" / "__init__.py"), "True"], alone.stderr
