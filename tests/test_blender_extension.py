@@ -58,6 +58,7 @@ def test_the_zip_holds_the_client_and_lists_its_wheels(archive: Path) -> None:
     assert not [name for name in names if "__pycache__" in name or name.startswith("bridge")]
     assert {f"./{name}" for name in names if name.endswith(".whl")} == set(manifest["wheels"])
     assert manifest["platforms"] == ["linux-x64"]
+    assert manifest["tags"] == ["Compositing", "Node"]
     assert manifest["license"] == ["SPDX:GPL-3.0-or-later"]
     for text in (manifest["tagline"], *manifest["permissions"].values()):
         assert len(text) <= 64
