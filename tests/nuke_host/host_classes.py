@@ -55,6 +55,11 @@ WRITE_EXR = {
         ("none", "Zip (1 scanline)", "Zip (16 scanlines)", "PIZ Wavelet (32 scanlines)"),
     ),
     "autocrop": (k.Boolean_Knob, False),
+    "metadata": (
+        k.Enumeration_Knob,
+        "default metadata",
+        ("no metadata", "default metadata", "all metadata except input/*", "all metadata"),
+    ),
 }
 """Knobs that a Write has only once it is an EXR."""
 CLASSES: dict[str, dict[str, tuple]] = {

@@ -25,6 +25,7 @@ from host_state import reset as _forget
 __all__ = ["FrameRange", "FrameRanges", "Group", "Node", "ProgressTask", "Root", "Undo"]
 GUI: bool
 INPUTS = 1
+KNOBS = ("file", "file_type", "channels", "raw", "datatype", "autocrop", "metadata", "create_directories")
 CHANNELS = {"rgb": "RGB", "rgba": "RGBA", "alpha": "A"}
 
 
@@ -120,10 +121,11 @@ def execute(nameOrNode: Node, frameRangeSet: FrameRanges, views: list[str]) -> N
     if len(views) != 1 or views[0] not in STATE.views:
         raise AssertionError("name exactly one view that exists: %r" % (views,))
     write = nameOrNode
-    said = {name: write[name].value() for name in ("file", "file_type", "channels", "raw", "datatype", "autocrop", "create_directories")}
+    said = {name: write[name].value() for name in KNOBS}
     assert said["file_type"] == "exr", said
     assert said["raw"], said
     assert not said["autocrop"], said
+    assert said["metadata"] == "no metadata", said
     assert STATE.undo_off, "a render of ours is no undo step"
     STATE.executed.append((write._inputs[0]._name, frameRangeSet.toFrameList(), views[0], said["datatype"]))
     for frame in frameRangeSet:

@@ -18,11 +18,15 @@ KNOBS: Tuple[Tuple[str, Any], ...] = (
     ("file_type", "exr"),
     ("datatype", "32 bit float"),
     ("compression", "Zip (1 scanline)"),
+    ("metadata", "no metadata"),
     ("raw", True),
     ("autocrop", False),
     ("create_directories", True),
 )
-"""The Write's knobs in the order they are set: those of EXR exist only once it is one."""
+"""The Write's knobs in the order they are set: those of EXR exist only once it is one.
+
+Without metadata, which names the state of the script, the same pixels are the same file.
+"""
 
 
 def rendered(node: Any, *, source: str, channels: str, frames: Sequence[int], view: str, into: str) -> List[str]:
