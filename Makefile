@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test check nuke test-blender bench clean
+.PHONY: help setup demo test check nuke test-blender blender-pictures bench clean
 
 help:
 	@echo "make setup   install videomatte and its tools into $(VENV)"
@@ -42,6 +42,9 @@ nuke: setup
 test-blender: setup
 	VIDEOMATTE_BLENDERS="4.2 4.5 5.0 5.1 5.2" $(BIN)/pytest tests/test_blender_matte.py tests/test_blender_keys.py \
 		tests/test_blender_plates.py tests/test_blender_faults.py tests/test_blender_extension.py
+
+blender-pictures: setup
+	PYTHONPATH=tests $(BIN)/python tests/blender_pictures.py $(if $(BLENDER),--blender $(BLENDER)) $(if $(IMAGE),--image $(IMAGE)) $(if $(WORK),--work $(WORK))
 
 bench: setup
 	$(BIN)/videomatte bench

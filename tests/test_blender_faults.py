@@ -27,6 +27,15 @@ def test_it_can_be_registered_again_and_again(blender: Blender) -> None:
     assert len(played["menus"]) == 2
 
 
+def test_commands_are_grey_without_a_matte_and_while_one_runs(blender: Blender) -> None:
+    without, ready, running = (set(names) for names in blender.play("greyed")["greyed"])
+    need = {"solve", "preview", "reload", "lock", "next_key", "new_trimap", "remove_key"}
+    need |= {f"key_from_{what}" for what in ("painted", "mask", "matte")}
+    assert without == need | {"cancel"}
+    assert ready == {"cancel"}
+    assert running == need
+
+
 def test_an_unsaved_file_needs_a_folder(blender: Blender, daemon: Daemon, shot: Shot, tmp_path: Path) -> None:
     given = {"connection": daemon.connection, "plate": plate(shot), "trimap": key(shot, FIRST)}
     played = blender.play("in_an_unsaved_file", folder=tmp_path / "own.vmatte", **given)

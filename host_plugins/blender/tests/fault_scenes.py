@@ -26,6 +26,19 @@ def registered_again() -> dict[str, Any]:
     return {"counts": counts, "menus": menus}
 
 
+def greyed() -> dict[str, Any]:
+    """Ask every command whether it may be pressed: without a matte, with one, and while something runs."""
+    names = [name for name in dir(bpy.ops.videomatte) if name not in ("add_preset", "go_to")]
+    now, seen = bpy.context.window_manager.videomatte, []
+    for make, busy in ((False, False), (True, False), (False, True)):
+        if make:
+            addon("group").new("Matte")
+        now.busy = busy
+        seen.append([name for name in names if not getattr(bpy.ops.videomatte, name).poll()])
+    now.busy = False
+    return {"greyed": seen}
+
+
 def in_an_unsaved_file(connection: str, plate: dict[str, Any], trimap: list[list[float]], folder: str) -> dict[str, Any]:
     """Solve without a place to put the shot, then with one."""
     from scenes import compositor, sequence

@@ -7,7 +7,6 @@ The rules: no threads, nothing of Blender's is held over a tick, nothing is writ
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Tuple
 
 from . import preferences
 

@@ -36,17 +36,8 @@ def chosen(context: bpy.types.Context, name: str = "") -> bpy.types.NodeTree | N
     return next(iter(mattes.values())) if len(mattes) == 1 else None
 
 
-class Command:
-    """An operator whose work is a generator of steps that returns what to report."""
-
-    bl_options = {"REGISTER"}
-    undo = ""
-
-    matte: StringProperty(name="Matte", description="The node group; empty for the active one", options={"SKIP_SAVE", "HIDDEN"})
-
-    def steps(self, context: bpy.types.Context, tree: bpy.types.NodeTree) -> Steps[str]:
-        """Do the work. Raises VideoMatteError."""
-        raise NotImplementedError
+class OfMatte:
+    """An operator that needs a matte, and that nothing runs."""
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -58,6 +49,19 @@ class Command:
             cls.poll_message_set("There is no matte yet: press New Matte")
             return False
         return True
+
+
+class Command(OfMatte):
+    """An operator whose work is a generator of steps that returns what to report."""
+
+    bl_options = {"REGISTER"}
+    undo = ""
+
+    matte: StringProperty(name="Matte", description="The node group; empty for the active one", options={"SKIP_SAVE", "HIDDEN"})
+
+    def steps(self, context: bpy.types.Context, tree: bpy.types.NodeTree) -> Steps[str]:
+        """Do the work. Raises VideoMatteError."""
+        raise NotImplementedError
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         """Begin, and tick from now on."""

@@ -31,7 +31,7 @@ def new(name: str) -> bpy.types.NodeTree:
     for index, label in enumerate((ALPHA, FOREGROUND, PREVIEW)):
         node = tree.nodes.new("CompositorNodeImage")
         node.name = node.label = label
-        node.location = -400, -150 - 300 * index
+        node.location = -400, -150 - 420 * index
     rewire(tree)
     return tree
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import bpy
 from bpy.props import IntProperty
 
-from . import group, pictures, stage, versions
+from . import pictures, stage, versions
 from .asking import Step, Steps, answer
-from .commands import Command
+from .commands import Command, OfMatte, chosen
 from .complaints import MatteError
 from .link import client
-from .plate import Plate, file_of, plate_of, size_of
+from .plate import Plate, file_of, pattern_of, plate_of, size_of
 from .shot import asked, opened
 from .wire.client import Client
 from .wire.messages import ShotKey
@@ -28,7 +28,7 @@ def keyed(tree: bpy.types.NodeTree, frame: int, trimap: pictures.Floats) -> Step
     """Set the key of a scene frame and say so. trimap: H×W float32, 0 background, 1 foreground, else unknown, bottom row first."""
     settings = tree.videomatte
     uid, number = tree.session_uid, frame + plate_of(settings).shift
-    _check_inside(settings, frame)
+    check_inside(settings, frame)
     unknown = _unknown_share(trimap)
     with client() as daemon:
         shot = yield from opened(daemon, tree)
@@ -91,8 +91,6 @@ def _matte_file(tree: bpy.types.NodeTree, image: bpy.types.Image | None, frame: 
         return str(Path(settings.version) / ("alpha.%04d.exr" % number))
     if image.source != "SEQUENCE":
         return None
-    from .plate import pattern_of
-
     found = pattern_of(bpy.path.abspath(image.filepath, library=image.library))
     return file_of(found[0], number) if found else bpy.path.abspath(image.filepath)
 
@@ -118,7 +116,8 @@ def _sent(daemon: Client, shot: str, number: int, trimap: pictures.Floats) -> St
     yield from answer(daemon, ShotKey(shot, number, "set", pixels), text=text, parts=parts)
 
 
-def _check_inside(settings: bpy.types.PropertyGroup, frame: int) -> None:
+def check_inside(settings: bpy.types.PropertyGroup, frame: int) -> None:
+    """Raise MatteError for a scene frame outside of a matte's range."""
     if not settings.first <= frame <= settings.last:
         raise MatteError(
             "Frame %d lies outside of the matte's frames %d-%d." % (frame, settings.first, settings.last),
@@ -146,7 +145,7 @@ class Keying(Command):
         """Make the trimap and send it."""
         frame = self.frame if self.properties.is_property_set("frame") else context.scene.frame_current
         yield Step("Making the trimap of frame %d" % frame)
-        _check_inside(tree.videomatte, frame)
+        check_inside(tree.videomatte, frame)
         said = yield from keyed(tree, frame, self.trimap(tree, frame))
         return said
 
@@ -207,18 +206,15 @@ class VIDEOMATTE_OT_remove_key(Command, bpy.types.Operator):
         return "Key of frame %d removed." % frame
 
 
-class VIDEOMATTE_OT_new_trimap(bpy.types.Operator):
+class VIDEOMATTE_OT_new_trimap(OfMatte, bpy.types.Operator):
     """Make an image of the plate's size to paint the trimap in, all of it unknown"""
 
     bl_idname = "videomatte.new_trimap"
     bl_label = "New Trimap Image"
     bl_options = {"REGISTER", "UNDO"}
-    poll = Command.poll
 
     def execute(self, context: bpy.types.Context) -> set:
         """Make the image and choose it."""
-        from .commands import chosen
-
         tree = chosen(context)
         if tree is None:
             self.report({"ERROR"}, "Make the matte's node the active one.")
@@ -260,6 +256,3 @@ def unregister() -> None:
     """Take them back."""
     for kind in reversed(CLASSES):
         bpy.utils.unregister_class(kind)
-
-
-__all__ = ["blank", "from_mask", "from_matte", "from_painted", "group", "keyed", "register", "unregister"]

@@ -8,9 +8,8 @@ import time
 import bpy
 from bpy.props import BoolProperty, IntProperty
 
-from . import group
 from .asking import Steps, answer
-from .commands import Command, chosen, redraw
+from .commands import Command, OfMatte, chosen, redraw
 from .complaints import MatteError, text_of
 from .link import client
 from .plate import plate_of
@@ -39,12 +38,11 @@ class VIDEOMATTE_OT_cancel(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class VIDEOMATTE_OT_next_key(bpy.types.Operator):
+class VIDEOMATTE_OT_next_key(OfMatte, bpy.types.Operator):
     """Go to the frame where the next key would help most; press again for the one after"""
 
     bl_idname = "videomatte.next_key"
     bl_label = "Next Suggested Matte Key"
-    poll = Command.poll
 
     def execute(self, context: bpy.types.Context) -> set:
         """Change the frame."""
@@ -180,6 +178,3 @@ def unregister() -> None:
     """Take them back."""
     for kind in reversed(CLASSES):
         bpy.utils.unregister_class(kind)
-
-
-__all__ = ["group", "register", "suggested", "unregister"]

@@ -11,8 +11,9 @@ import bpy
 
 from . import group, stage, versions
 from .asking import Step, Steps, answer
+from .complaints import MatteError
 from .pictures import read
-from .plate import Plate, file_of, folder_of, plate_of, rendered_size, scene_of
+from .plate import Plate, file_of, folder_of, plate_of, rendered_size, scene_of, size_of
 from .wire.client import Client
 from .wire.description import Description
 from .wire.messages import ShotOpen, ShotState, ShotStatus
@@ -124,8 +125,6 @@ class _Recorded:
 
 
 def _node_name(tree: bpy.types.NodeTree) -> str:
-    from .complaints import MatteError
-
     node = group.node_of(tree, scene_of(tree))
     if node is None or not node.inputs["Image"].links:
         raise MatteError(f"Nothing is linked to the Image input of {tree.name}.", remedy="Link the plate to it, or choose another Source.")
@@ -152,8 +151,6 @@ def _source(tree: bpy.types.NodeTree, matte: bpy.types.NodeTree) -> bpy.types.No
 
 def _masked(tree: bpy.types.NodeTree, plate: Plate, folder: str, name: str, *, anew: bool) -> Steps[None]:
     """Draw a garbage or holdout mask for every frame into files of the shot."""
-    from .plate import size_of
-
     settings, pattern = tree.videomatte, _mask_files(folder, name)
     wanted = [frame for frame in _frames(settings) if anew or not os.path.exists(file_of(pattern, frame + plate.shift))]
     if not wanted:

@@ -13,7 +13,7 @@ from . import group
 from .asking import Steps, answer, gone
 from .commands import Command
 from .complaints import MatteError
-from .keying import _check_inside as check_inside
+from .keying import check_inside
 from .link import client
 from .plate import plate_of
 from .shot import asked, opened
@@ -28,10 +28,7 @@ def solved(tree: bpy.types.NodeTree) -> Steps[str]:
     with client() as daemon:
         shot = yield from opened(daemon, tree, anew=True)
         frames = "%d-%d" % tuple(edge + plate_of(tree.videomatte).shift for edge in (tree.videomatte.first, tree.videomatte.last))
-        try:
-            result = yield from answer(daemon, ShotSolve(shot, frames), text="Waiting for the daemon")
-        finally:
-            pass
+        result = yield from answer(daemon, ShotSolve(shot, frames), text="Waiting for the daemon")
         yield from asked(daemon, shot, uid)
     show(_still_there(uid), result)
     return _report(result)
