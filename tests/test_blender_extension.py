@@ -36,6 +36,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return extension._zipped(assembled, folder / "videomatte.zip")
 
 
+@pytest.mark.slow
 def test_blenders_own_tool_accepts_the_zip(archive: Path) -> None:
     python = python_of(asked_for()[0])
     (tool,) = python.parent.parent.glob("lib/python3.*/site-packages/bpy/*/scripts/addons_core/bl_pkg/cli/blender_ext.py")

@@ -13,6 +13,7 @@ from shots import Shot, make_shot
 from wire_server import Server
 
 __all__ = ["blender", "daemon", "shot"]
+pytestmark = pytest.mark.slow
 LONG = 24
 
 

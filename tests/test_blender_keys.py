@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from blender import Blender
 from blender_cases import FIRST, FRAMES, blender, daemon, key, plate, shot
 from daemons import Daemon
 from shots import Shot, read_exr
 
 __all__ = ["blender", "daemon", "shot"]
+pytestmark = pytest.mark.slow
 
 
 def test_a_mask_is_foreground_and_its_feather_unknown(blender: Blender, daemon: Daemon, shot: Shot, tmp_path: Path) -> None:

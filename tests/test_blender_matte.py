@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from blender import Blender
 from blender_cases import FIRST, FRAMES, blender, daemon, key, plate, shot
 from daemons import Daemon
 from shots import Shot, read_exr
 
 __all__ = ["blender", "daemon", "shot"]
+pytestmark = pytest.mark.slow
 
 
 def test_a_painted_key_becomes_the_alpha_of_every_frame_in_the_compositor(

@@ -12,6 +12,7 @@ from daemons import Daemon
 from shots import Shot, picture, read_exr, write_exr
 
 __all__ = ["blender", "daemon", "shot"]
+pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("kind", ["image", "clip", "rendered clip", "upstream"])
