@@ -13,6 +13,7 @@ help:
 	@echo "make nuke    the Nuke node on every Python of Nuke; NUKE_EXECUTABLE=... in a real one too"
 	@echo "make test-blender   the add-on in Blender 4.2, 4.5, 5.0, 5.1 and 5.2"
 	@echo "make bench   frames per second and memory on this machine"
+	@echo "make slurm   the farm's script on a real SLURM of one node; as root, after apt install slurm-wlm munge"
 	@echo "make soak    300 shots arrive in ten minutes while everything is killed at random"
 
 setup: $(VENV)/.ready
@@ -50,7 +51,10 @@ bench: setup
 	$(BIN)/videomatte bench
 
 soak: setup
-	PYTHONPATH=tests $(BIN)/python tests/soak.py
+	$(BIN)/python tests/soak.py
+
+slurm: setup
+	PYTHON=$(BIN)/python bash tests/slurm_node.sh
 
 clean:
 	rm -rf $(VENV) out

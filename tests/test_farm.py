@@ -96,6 +96,7 @@ def test_a_task_that_comes_too_early_says_what_is_missing(painted: Painted, tmp_
     assert "needs --frames" in ended(task("matte", shot), status=2)
 
 
+@pytest.mark.slow
 def test_a_job_that_runs_again_does_nothing(solved: Path, tmp_path: Path) -> None:
     shutil.copytree(solved, tmp_path / "one.vmatte")
     shot = Shot.open(tmp_path / "one.vmatte")
@@ -106,6 +107,7 @@ def test_a_job_that_runs_again_does_nothing(solved: Path, tmp_path: Path) -> Non
     assert results(shot.folder) == before
 
 
+@pytest.mark.slow
 def test_a_slurm_script_runs_its_tasks_without_slurm_too(painted: Painted, videomatte: Videomatte, solved: Path, tmp_path: Path) -> None:
     shot = begun(painted, tmp_path / "sh 010.vmatte")
     ran = videomatte("farm", "slurm", shot.folder, "--out", tmp_path / "farm", "--chunk", 5)
