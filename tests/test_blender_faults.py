@@ -37,6 +37,12 @@ def test_commands_are_grey_without_a_matte_and_while_one_runs(blender: Blender) 
     assert running == need
 
 
+def test_a_preset_gives_the_settings_back(blender: Blender) -> None:
+    played = blender.play("preset_kept")
+    assert (played["erode"], played["profile"]) == (7.0, "draft")
+    assert Path(played["file"]).is_relative_to(blender.profile)
+
+
 def test_an_unsaved_file_needs_a_folder(blender: Blender, daemon: Daemon, shot: Shot, tmp_path: Path) -> None:
     given = {"connection": daemon.connection, "plate": plate(shot), "trimap": key(shot, FIRST)}
     played = blender.play("in_an_unsaved_file", folder=tmp_path / "own.vmatte", **given)

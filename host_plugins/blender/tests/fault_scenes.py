@@ -39,6 +39,18 @@ def greyed() -> dict[str, Any]:
     return {"greyed": seen}
 
 
+def preset_kept() -> dict[str, Any]:
+    """Keep a preset, change what it keeps and choose it again."""
+    settings = addon("group").new("Matte").videomatte
+    settings.erode, settings.profile = 7.0, "draft"
+    assert bpy.ops.videomatte.add_preset(name="hair") == {"FINISHED"}
+    settings.erode, settings.profile = 1.0, "final"
+    places = (os.path.join(folder, "hair.py") for folder in bpy.utils.preset_paths("videomatte"))
+    file = next(place for place in places if os.path.exists(place))
+    bpy.ops.script.execute_preset(filepath=file, menu_idname="VIDEOMATTE_MT_presets")
+    return {"erode": settings.erode, "profile": settings.profile, "file": file}
+
+
 def in_an_unsaved_file(connection: str, plate: dict[str, Any], trimap: list[list[float]], folder: str) -> dict[str, Any]:
     """Solve without a place to put the shot, then with one."""
     from scenes import compositor, sequence

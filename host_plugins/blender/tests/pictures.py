@@ -166,6 +166,17 @@ def script() -> Iterator[float]:
     picture("group")
     for name in ("Keying", "Mask"):
         say("menu", name, hasattr(bpy.types, "NODE_MT_category_compositor_" + name.lower()))
+    yield from file_loaded()
+
+
+def file_loaded() -> Iterator[float]:
+    """Load another file while a solve runs."""
+    press(bpy.ops.videomatte.solve)
+    yield 0.5
+    say("before another file is loaded: busy", busy())
+    bpy.ops.wm.read_homefile(use_empty=True)
+    yield 0.5
+    say("after: busy", busy())
 
 
 STEPS = script()
@@ -183,5 +194,5 @@ def drive() -> float | None:
         os._exit(4)
 
 
-bpy.app.timers.register(beat)
-bpy.app.timers.register(drive, first_interval=1.0)
+bpy.app.timers.register(beat, persistent=True)
+bpy.app.timers.register(drive, first_interval=1.0, persistent=True)

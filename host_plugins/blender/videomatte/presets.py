@@ -26,11 +26,8 @@ class VIDEOMATTE_OT_add_preset(AddPresetBase, bpy.types.Operator):
     bl_label = "Add Matte Preset"
     preset_menu = "VIDEOMATTE_MT_presets"
     preset_subdir = FOLDER
-    preset_defines = [
-        "import bpy",
-        "settings = bpy.context.space_data.edit_tree.nodes.active.node_tree.videomatte",
-    ]
-    preset_values = [f"settings.{name}" for name in KEPT]
+    preset_defines = ["import bpy"]
+    preset_values = [f"bpy.context.window_manager.videomatte.chosen.{name}" for name in KEPT]
 
 
 CLASSES = (VIDEOMATTE_MT_presets, VIDEOMATTE_OT_add_preset)

@@ -7,6 +7,7 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
 from . import group
+from .commands import chosen
 from .versions import RELATIVE
 
 SOURCES = (
@@ -79,6 +80,11 @@ class VideoMatteNow(bpy.types.PropertyGroup):
     stop: BoolProperty(options={"SKIP_SAVE", "HIDDEN"})
     text: StringProperty(options={"SKIP_SAVE", "HIDDEN"})
     share: FloatProperty(options={"SKIP_SAVE", "HIDDEN"})
+
+    @property
+    def chosen(self) -> VideoMatteSettings:
+        """The settings of the chosen matte; presets are written with this path. Raises AttributeError when none is chosen."""
+        return chosen(bpy.context).videomatte
 
 
 def register() -> None:
