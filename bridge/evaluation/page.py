@@ -70,7 +70,8 @@ Written by `{command}`. Weights: {weights}.
 
 ## Generated clips that training never saw
 
-{clips} clips of {frames} frames, {size}×{size}; unseen seeds, and for half of them families (leaves, lace) that were never trained on.
+{clips} clips of {frames} frames, {size}×{size}; unseen seeds, and for half of them families (leaves, lace) that were never trained on,
+though rendered foliage is among the cut-outs.
 One trimap on the first frame unless the row says otherwise. Every number is the mean over clips; within a clip over its
 frames, pairs of frames or pixels.
 
