@@ -24,7 +24,8 @@ from bridge.wire.errors import StorageError
 
 TOKEN = "a farm's job"
 SEGMENTS = ("1001-1002", "1004-1006", "1008-1009")
-OPENJD = os.environ.get("OPENJD") or shutil.which("openjd")
+BESIDE = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+OPENJD = os.environ.get("OPENJD") or shutil.which("openjd", path=BESIDE)
 
 
 def begun(painted: Painted, folder: Path) -> Shot:
