@@ -27,17 +27,16 @@ demo: setup
 	$(BIN)/videomatte demo --out out/demo
 
 check: setup
-	$(BIN)/ruff check bridge tests
+	$(BIN)/ruff check bridge host_plugins tests docs
 	$(BIN)/mypy
 	$(BIN)/pytest -m 'not slow'
 
 test: setup
-	$(BIN)/ruff check bridge tests
+	$(BIN)/ruff check bridge host_plugins tests docs
 	$(BIN)/mypy
 	$(BIN)/pytest
 
 nuke: setup
-	$(BIN)/ruff check host_plugins/nuke docs tests/nuke_node tests/nuke_host
 	$(BIN)/pytest tests/nuke_node
 
 test-blender: setup
