@@ -47,6 +47,15 @@ def test_a_dead_process_holds_nothing(tmp_path: Path) -> None:
         assert json.loads((tmp_path / "x").read_text()) == asdict(own.holder)
 
 
+def test_what_a_dead_process_left_is_taken_over_in_the_name_of_the_one_that_goes_on(tmp_path: Path) -> None:
+    """The token of a job outlives its daemon: who goes on must be seen to live."""
+    left_by(tmp_path / "x", Holder.of(pid=dead_pid(), token="job"))
+    with held(tmp_path / "x", holder=Holder.of(token="job")) as own:
+        assert json.loads((tmp_path / "x").read_text()) == asdict(own.holder)
+        with pytest.raises(StorageError), held(tmp_path / "x"):
+            pass
+
+
 def test_a_later_process_of_the_same_number_is_another(tmp_path: Path) -> None:
     if not Holder.of().started:
         pytest.skip("this system does not say when a process began")

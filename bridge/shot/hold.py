@@ -77,9 +77,10 @@ class Hold:
         until = time.monotonic() + self._patience
         while not self._made():
             found = self._found()
-            if found is not None and found.token == self.holder.token:
+            abandoned = self._abandoned(found)
+            if found is not None and found.token == self.holder.token and not abandoned:
                 break
-            if self._abandoned(found):
+            if abandoned:
                 self._bury(found)
             elif time.monotonic() >= until:
                 raise self._busy(found)
