@@ -17,7 +17,7 @@ from bridge.wire import curve
 from bridge.wire.client import Client
 from bridge.wire.connection import read_connection, write_connection
 from bridge.wire.description import Description
-from bridge.wire.errors import DaemonUnreachableError, NotAllowedError, UnknownJobError, UnknownShotError
+from bridge.wire.errors import DaemonUnreachableError, LimitError, NotAllowedError, UnknownJobError, UnknownShotError
 from bridge.wire.messages import (
     DaemonShutdown,
     DaemonStatus,
@@ -27,10 +27,14 @@ from bridge.wire.messages import (
     Ping,
     Request,
     ShotClose,
+    ShotLock,
     ShotOpen,
+    ShotPreview,
     ShotResult,
+    ShotSolve,
     ShotStatus,
 )
+from bridge.wire.shared import Picture, SharedFrame
 
 
 @dataclass
@@ -124,6 +128,39 @@ def test_the_paths_inside_a_shot_folder_are_judged_too(network: Network, tmp_pat
     assert (folder / "shot.json").exists()
     with network.client(own(network, "guest"), name="guest") as client, pytest.raises(NotAllowedError):
         client.call(ShotOpen(Description(), folder=str(folder)))
+
+
+def test_a_guest_writes_no_preview_into_the_memory_of_this_machine(network: Network) -> None:
+    shot = make_shot(network.show / "preview", frames=1, width=48, height=32)
+    with SharedFrame(network.daemon.folder / "shared", {"alpha": Picture("float32", (32, 48))}) as room:
+        with network.client(own(network, "guest"), name="guest") as client:
+            name = client.open(described(shot, network.show / "preview"))
+            with pytest.raises(LimitError, match="no shared memory"):
+                list(client.exchange(ShotPreview(name, 1001, how="shared", into=room.pixels("alpha"))))
+        assert not any(bytes(room["alpha"]))
+
+
+def test_a_guest_is_given_no_result_that_a_link_leads_elsewhere_for(network: Network, tmp_path: Path) -> None:
+    secret = make_shot(tmp_path / "secret", frames=1, width=48, height=32)
+    shot = make_shot(network.show / "results", frames=1, width=48, height=32)
+    with network.client(own(network, "guest"), name="guest") as client:
+        name = client.open(described(shot, network.show / "results"))
+        (network.show / "results" / "alpha.1001.exr").symlink_to(secret.plate.replace("####", "1001"))
+        for how in ("path", "inline"):
+            with pytest.raises(NotAllowedError):
+                list(client.exchange(ShotResult(name, 1001, how=how)))
+
+
+def test_a_shot_that_was_changed_since_it_was_opened_is_judged_again(network: Network, tmp_path: Path) -> None:
+    shot, folder = make_shot(network.show / "changed", frames=1, width=48, height=32), network.show / "changed.vmatte"
+    with network.client(own(network, "guest"), name="guest") as client:
+        name = client.open(Description(plate=shot.plate, trimap=shot.keys), folder=str(folder))
+        (folder / "alpha").symlink_to(tmp_path)
+        requests: tuple[Request[Any], ...] = (ShotSolve(name), ShotPreview(name, 1001), ShotLock(name, "1001"))
+        for asked in requests:
+            with pytest.raises(NotAllowedError):
+                list(client.exchange(asked))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_guest_neither_sees_nor_touches_what_others_opened_and_does_not_stop_the_daemon(network: Network, tmp_path: Path) -> None:

@@ -119,6 +119,17 @@ def test_every_frame_of_a_pattern_is_judged_by_where_it_leads(tmp_path: Path) ->
         held.files(held.description(asked))
 
 
+def test_no_link_in_a_shot_folder_leads_out_of_what_a_guest_may_name(tmp_path: Path) -> None:
+    show, shot = tmp_path / "show", tmp_path / "show" / "s.vmatte"
+    (shot / "keys").mkdir(parents=True)
+    (shot / "alpha").symlink_to(shot / "keys")
+    guard(show).links(shot)
+    (shot / "keys" / "key.1001.exr").symlink_to(tmp_path / "secret.exr")
+    with pytest.raises(NotAllowedError, match=r"key\.1001\.exr"):
+        guard(show).links(shot)
+    Guard(PathMap(()), None).links(shot)
+
+
 def test_every_path_of_a_description_is_mapped_and_judged(tmp_path: Path) -> None:
     held = guard(tmp_path, pairs=(("P:/show", str(tmp_path)),))
     names = ("plate", "trimap", "out", "trimap_out", "foreground", "garbage", "holdout")

@@ -49,6 +49,13 @@ class Guard:
             for frame in sequence.frames(allow_none=True):
                 self.check(sequence.path(frame), named=str(sequence.path(frame)))
 
+    def links(self, folder: Path) -> None:
+        """Check every link in a shot folder. Raises NotAllowedError."""
+        for where, folders, files in os.walk(folder) if self.folders is not None else ():
+            for path in (Path(where, name) for name in (*folders, *files)):
+                if path.is_symlink():
+                    self.check(path, named=str(path))
+
     def check(self, path: Path, *, named: str) -> None:
         """Raise NotAllowedError when a path, its links resolved, lies in none of the folders."""
         if self.folders is None:

@@ -52,8 +52,13 @@ def put(values: Floats, into: SharedPixels, *, data: Window, display: Window, sh
 
 def _opened(pixels: SharedPixels, shared: SharedFiles | None) -> SharedFile:
     if shared is None:
-        raise LimitError("This client has no shared memory with the daemon.", remedy="Send pixels inline, or by path.")
+        raise not_shared()
     return shared.get(pixels.name, size=pixels.offset + byte_count(pixels.dtype, pixels.shape))
+
+
+def not_shared() -> LimitError:
+    """Return the error for a client of another machine that names shared memory of this one."""
+    return LimitError("This client has no shared memory with the daemon.", remedy="Send pixels inline, or by path.")
 
 
 def _array(file: SharedFile, pixels: SharedPixels) -> NDArray[Any]:

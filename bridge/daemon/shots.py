@@ -27,7 +27,7 @@ from bridge.wire.shared import SharedFiles
 from . import given, results
 from .configuration import Configuration
 from .guard import PATHS, Guard
-from .pictures import taken
+from .pictures import not_shared, taken
 from .post import Clerks
 from .sessions import Peer
 
@@ -88,7 +88,9 @@ class Shots:
             if not asked.folder:
                 planned(request_of(description))
                 return Opened(shot_id(description, None), description)
-            shot = Shot.ready(guard.path(asked.folder), replace(description, device="auto"))
+            folder = guard.path(asked.folder)
+            guard.links(Path(folder))
+            shot = Shot.ready(folder, replace(description, device="auto"))
             guard.files(shot.description)
             return Opened(shot_id(description, str(shot.folder)), description, str(shot.folder))
 
@@ -123,12 +125,18 @@ class Shots:
 
     def _solve(self, peer: Peer, request: int, asked: wire.ShotSolve, _: Parts) -> None:
         shot = self._shot(asked.shot)
-        self._ask(shot.id, lambda: None, lambda _: self._jobs.solve(shot, asked.frames, peer=peer, request=request), peer, request)
+
+        def then(_: None) -> None:
+            self._jobs.solve(shot, asked.frames, peer=peer, request=request)
+
+        self._ask(shot.id, lambda: self._judge(shot, peer), then, peer, request)
 
     def _preview(self, peer: Peer, request: int, asked: wire.ShotPreview, _: Parts) -> None:
         shot = self._shot(asked.shot)
         if asked.how == "shared" and asked.into is None:
             raise UsageError("A preview into shared memory needs to know where.", frame=asked.frame)
+        if asked.how == "shared" and peer.door.secure:
+            raise not_shared()
         home = Path(shot.folder) / "preview" if shot.folder else self._jobs.previews / shot.id
         path = home / f"preview.{asked.frame:04d}.exr"
         into = asdict(asked.into) if asked.how == "shared" and asked.into else None
@@ -142,10 +150,14 @@ class Shots:
             where = results.Where(path, "matte", "unsolved")
             self._ask(shot.id, lambda: results.read(where, asked, shared=None), self._sent(peer, request), peer, request)
 
+        def work() -> None:
+            self._judge(shot, peer)
+            home.mkdir(parents=True, exist_ok=True)
+
         def then(_: None) -> None:
             self._jobs.preview(shot, order=order, answer=answer, peer=peer, request=request)
 
-        self._ask(shot.id, lambda: home.mkdir(parents=True, exist_ok=True), then, peer, request)
+        self._ask(shot.id, work, then, peer, request)
 
     def _status(self, peer: Peer, request: int, asked: wire.ShotStatus, _: Parts) -> None:
         shot = self._shot(asked.shot)
@@ -170,11 +182,12 @@ class Shots:
         self._done(shot, work, peer, request)
 
     def _result(self, peer: Peer, request: int, asked: wire.ShotResult, _: Parts) -> None:
-        shot = self._shot(asked.shot)
+        shot, guard = self._shot(asked.shot), self._guard(peer)
         shared = None if peer.door.secure else self._memory
 
         def work() -> results.Found:
             where = results.of_loose(shot.description, asked) if shot.folder is None else results.of_folder(shot.on_disk(), asked)
+            guard.check(where.path, named=str(where.path))
             return results.read(where, asked, shared=shared)
 
         self._ask(shot.id, work, self._sent(peer, request), peer, request)
@@ -186,6 +199,15 @@ class Shots:
     def _guard(self, peer: Peer) -> Guard:
         """Return what a client may name."""
         return Guard(peer.session.path_map if peer.session else PathMap(), self._folders if peer.door.secure else None)
+
+    def _judge(self, shot: Opened, peer: Peer) -> None:
+        """Judge what a shot means again: links and shot.json may have changed since it was opened. Raises NotAllowedError, ShotError."""
+        guard = self._guard(peer)
+        if guard.folders is not None and shot.folder is not None:
+            guard.links(Path(shot.folder))
+            guard.files(shot.on_disk().description)
+        else:
+            guard.files(shot.description)
 
     def _taken(self, pixels: InlinePixels | SharedPixels, parts: Parts, peer: Peer) -> Any:
         shared = None if peer.door.secure else self._memory
@@ -201,7 +223,11 @@ class Shots:
         return send
 
     def _done(self, shot: Opened, work: Callable[[], None], peer: Peer, request: int) -> None:
-        self._ask(shot.id, work, lambda _: peer.say(wire.Done(), request=request), peer, request)
+        def judged() -> None:
+            self._judge(shot, peer)
+            work()
+
+        self._ask(shot.id, judged, lambda _: peer.say(wire.Done(), request=request), peer, request)
 
     def _ask(self, strand: str, work: Callable[[], Any], then: Callable[[Any], None], peer: Peer, request: int) -> None:
         """Have a clerk do the work and go on with what it finds; an error of either ends the request."""
