@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +21,8 @@ from bridge.daemon.schedule import Schedule
 from bridge.daemon.sessions import Peer
 from bridge.daemon.shots import Opened
 from bridge.daemon.tasks import Kind, Part, Task
+from bridge.shot.hold import Holder
+from bridge.shot.work import CLAIM
 from bridge.wire.description import Description
 from bridge.wire.errors import DeviceError, InputError, StorageError, UnknownJobError
 from bridge.wire.messages import Error, JobAccepted, JobResult, Message, Progress
@@ -447,3 +450,22 @@ def test_previews_are_not_kept_on_disk(stage: Stage) -> None:
     previewed(stage, lambda *_: None)
     stage.finish(result={"frame": 1001})
     assert list(stage.queue.records()) == []
+
+
+@pytest.mark.parametrize("end", ["cancelled while it waits", "given up with its workers"])
+def test_a_job_that_ends_without_its_worker_lets_go_of_its_shot_folder(stage: Stage, tmp_path: Path, end: str) -> None:
+    shot = Opened("s", Description(plate="/p.####.exr"), folder=str(tmp_path))
+    stage.jobs.solve(shot, None, peer=stage.peer, request=2)
+    (name,) = (job.job for job in stage.jobs.states())
+    (tmp_path / CLAIM).write_text(json.dumps(asdict(Holder.of(token=name))))
+    stage.tick()
+    assert (tmp_path / CLAIM).exists()
+    if end == "cancelled while it waits":
+        stage.jobs.cancel(name)
+    else:
+        for _ in range(3):
+            stage.ready("w1")
+            stage.jobs.gone("w1", -9)
+    assert [job.state for job in stage.jobs.states(ended=True)] == ["cancelled" if end.startswith("cancelled") else "failed"]
+    stage.tick()
+    until(lambda: not (tmp_path / CLAIM).exists(), seconds=5)

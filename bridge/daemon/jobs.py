@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import logging
 import secrets
-import shutil
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from bridge.exr import sweep_temporaries
 from bridge.wire import messages as wire
 from bridge.wire.errors import LimitError, StorageError, UnknownJobError, VideoMatteError, WorkerDiedError
 from bridge.wire.values import JobState
 
 from . import instructions, link, schedule
 from .endings import error_of, tell_end
+from .leftovers import clear_away, remove, sweep_behind
 from .pool import Hired, Pool, how_it_ended
 from .queue import KEPT_ENDED, Queue, Record
 from .running import Running, state_of
@@ -40,7 +38,7 @@ class Jobs:
         self._ended: dict[str, Record] = {}
         self._tasks: dict[int, tuple[str, str]] = {}
         self._released: set[str] = set()
-        self._left: set[str] = set()
+        self._left: dict[str, Record] = {}
         self._unwritten: dict[str, Record] = {}
         self._write_again = 0.0
         self._stopping = False
@@ -164,7 +162,8 @@ class Jobs:
         if hired is None:
             return
         for number in [n for n, (_, at) in self._tasks.items() if at == worker]:
-            _sweep_behind(self._job_of(number))
+            if (job := self._job_of(number)) is not None:
+                sweep_behind(job.record)
             self._lose(number)
         self._released.discard(worker)
         if self._stopping or hired.leaving is not None:
@@ -337,7 +336,7 @@ class Jobs:
         if job.preview is None:
             self._remember(job.record)
             self._write(job.record)
-        self._left.add(name)
+        self._left[name] = job.record
         for peer, request in job.followers:
             if job.preview is None or error is not None:
                 tell_end(job.record, peer, request)
@@ -366,30 +365,17 @@ class Jobs:
             del self._ended[next(iter(self._ended))]
 
     def _clear(self) -> None:
-        """Remove the scratch folders of settled jobs that no worker is at any more."""
+        """Take away what settled jobs left that no worker is at any more."""
         at = {name for names in self._schedule.busy().values() for name in names}
-        for name in self._left - at:
-            self._left.discard(name)
-            _remove(self._scratch / name)
+        for name in self._left.keys() - at:
+            clear_away(self._left.pop(name), scratch=self._scratch / name)
 
     def _sweep(self) -> None:
         """Remove the scratch folders of jobs that are not here any more."""
         if self._scratch.is_dir():
             for folder in self._scratch.iterdir():
                 if folder.name not in self._jobs:
-                    _remove(folder)
-
-
-def _sweep_behind(job: Running | None) -> None:
-    """Remove what a dead worker was writing for a job, in a thread of its own: the folders may be slow."""
-    for folder in {Path(pattern).parent for pattern in ((job.record.files or {}).values() if job else ())}:
-        threading.Thread(target=sweep_temporaries, args=(folder,), daemon=True).start()
-
-
-def _remove(folder: Path) -> None:
-    """Remove a folder, in a thread of its own: it may hold many files."""
-    if folder.exists():
-        threading.Thread(target=shutil.rmtree, args=(folder,), kwargs={"ignore_errors": True}, daemon=True).start()
+                    remove(folder)
 
 
 def new_id() -> str:

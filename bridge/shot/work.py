@@ -92,9 +92,17 @@ def results_of(plan: Plan) -> tuple[Output, ...]:
     return tuple(output for output in plan.outputs if output.name != "trimap")
 
 
-def claimed(shot: Shot, *, holder: Holder | None = None) -> Hold:
-    """Return the claim on a shot: a context in which nobody else solves it. Entering raises StorageError when somebody does."""
-    return Hold(shot.folder / CLAIM, doing="solved", holder=holder)
+def claimed(shot: Shot, *, holder: Holder | None = None, patience: float = 0.0) -> Hold:
+    """Return the claim on a shot: a context in which nobody else solves it. Entering raises StorageError when somebody does.
+
+    patience: seconds to wait for another holder to end.
+    """
+    return Hold(shot.folder / CLAIM, doing="solved", holder=holder, patience=patience)
+
+
+def let_go(folder: Path, token: str) -> None:
+    """Let go of the claim on a shot folder that holders with a token left there; what is another's stays."""
+    Hold(folder / CLAIM, doing="solved", holder=Holder(token=token)).release()
 
 
 class Work:
@@ -113,12 +121,14 @@ class Work:
         device: str = "auto",
         overwrite: bool = False,
         holder: Holder | None = None,
+        patience: float = 0.0,
     ) -> Work:
-        """Claim a shot and find out what is to be solved. `frames`: all of the shot's when left out. `holder`: this process when left out.
+        """Claim a shot and find out what is to be solved.
 
+        frames: all of the shot's when left out. holder: this process when left out. patience: seconds to wait for another holder to end.
         Raises StorageError when somebody else solves the shot, InputError, UsageError.
         """
-        claim = claimed(shot, holder=holder)
+        claim = claimed(shot, holder=holder, patience=patience)
         claim.take()
         try:
             versions.recover(shot.folder)

@@ -40,6 +40,7 @@ from ..tasks import Kind, Part, Task
 from .budget import keep_within
 from .notes import notes
 
+PATIENCE = 2.0  # seconds in which the front lets go of what an earlier job of the shot left claimed
 JOBS_KEPT = 4  # plans in memory; one that is needed again is made again
 Say = Callable[[link.Said], None]
 Between = Callable[[], bool]
@@ -204,7 +205,8 @@ def _begun(name: str, order: link.Order) -> Work | None:
     said = _described(order)
     frames = parse_range(said.frames) if said.frames else None
     holder = Holder.of(pid=os.getppid(), token=name)
-    return Work.begin(Shot.open(order.folder), frames=frames, device=said.device, overwrite=said.overwrite, holder=holder)
+    shot = Shot.open(order.folder)
+    return Work.begin(shot, frames=frames, device=said.device, overwrite=said.overwrite, holder=holder, patience=PATIENCE)
 
 
 def _described(order: link.Order) -> Description:
