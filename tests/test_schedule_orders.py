@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -236,3 +237,18 @@ Orders.TestCase.settings = settings(
     max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), database=None, derandomize=True
 )
 TestOrders = Orders.TestCase
+
+
+@pytest.mark.parametrize("workers", [("w",), ("w", "v")])
+def test_the_next_job_of_a_shot_begins_when_the_worker_has_let_go_of_the_one_that_was_cancelled(workers: tuple[str, ...]) -> None:
+    """Both would claim the shot's folder."""
+    plan = Schedule(device="cpu", turn=4.0)
+    for worker in workers:
+        plan.ready(worker, device="cpu")
+    (first,) = (i.task for i in plan.submitted("a", shot="s") if isinstance(i, Do))
+    (long,) = (i.task for i in plan.understood("w", first.number, parts=[Part(1001, None, (1002,))], frames=(1001,)) if isinstance(i, Do))
+    assert plan.submitted("b", shot="s") == []
+    assert plan.cancelled("a") == [Stop("w", long), Settle("a", "cancelled")]
+    assert plan.passed(10.0) == []
+    (began,) = (i.task for i in plan.finished("w", long.number) if isinstance(i, Do))
+    assert (began.job, began.kind) == ("b", Kind.UNDERSTAND)

@@ -45,9 +45,10 @@ class Work:
 
 @dataclass
 class Turn:
-    """A task at a worker: since when its shot has its turn, and whether it was told to end."""
+    """A task at a worker: of which shot, since when that has its turn, and whether it was told to end."""
 
     task: Task
+    shot: str
     since: float
     ending: bool = False
 
@@ -350,18 +351,23 @@ class Schedule:
         return min(others, key=lambda w: self._served.get(w.shot, w.order)).waiting[0] if others else None
 
     def _eligible(self) -> list[Work]:
-        """Return the jobs that have something to be done now: of each shot, besides previews, only the oldest job counts."""
+        """Return the jobs that have something to be done now.
+
+        Of each shot, besides previews, only the oldest job counts, and none while a worker has not let go of one that is settled.
+        """
+        turns = [turn for hand in self._hands.values() for turn in hand.stack if turn.task.kind is not Kind.PREVIEW]
+        held = {turn.shot for turn in turns if turn.task.job not in self._work}
         heads: dict[str, Work] = {}
         for work in self._work.values():
             heads.setdefault(f"preview {work.job}" if work.preview else f"shot {work.shot}", work)
-        return [work for work in heads.values() if work.waiting]
+        return [work for work in heads.values() if work.waiting and (work.preview or work.shot not in held)]
 
     def _given(self, hand: Hand, task: Task) -> Do:
         work = self._work[task.job]
         work.waiting.remove(task)
         work.running[task.number] = task
         hand.previewed = work.preview and not hand.stack
-        hand.stack.append(Turn(task, self.now))
+        hand.stack.append(Turn(task, work.shot, self.now))
         self._serve(work)
         return Do(hand.worker, task)
 
