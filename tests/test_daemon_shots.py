@@ -201,6 +201,17 @@ def test_a_shot_that_is_closed_or_damaged_is_an_error_and_the_daemon_lives(clien
     assert client.call(wire.Ping()) == wire.Pong()
 
 
+def test_a_host_that_closes_a_shot_takes_it_from_no_other(client: Client, daemon: Daemon, shot: Shot, tmp_path: Path) -> None:
+    name = opened(client, shot, tmp_path / "both.vmatte")
+    with daemon.client(name="other") as other:
+        assert opened(other, shot, tmp_path / "both.vmatte") == name
+        other.call(wire.ShotClose(name))
+        assert client.call(wire.ShotStatus(name)).keys == (1001,)
+    client.call(wire.ShotClose(name))
+    with pytest.raises(UnknownShotError):
+        client.call(wire.ShotStatus(name))
+
+
 def test_relative_paths_are_refused(client: Client) -> None:
     with pytest.raises(UsageError, match="whole path"):
         client.open(Description(plate="plate.####.exr", trimap="key.####.png", out="out.####.exr"))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from bridge.failures import explained
 from bridge.sequence import parse_range
@@ -29,7 +30,7 @@ from .configuration import Configuration
 from .guard import PATHS, Guard
 from .pictures import not_shared, taken
 from .post import Clerks
-from .sessions import Peer
+from .sessions import Peer, Session
 
 if TYPE_CHECKING:
     from .jobs import Jobs
@@ -59,6 +60,7 @@ class Shots:
     def __init__(self, jobs: Jobs, *, clerks: Clerks, configuration: Configuration) -> None:
         self._jobs, self._clerks, self._configuration = jobs, clerks, configuration
         self._shots: OrderedDict[str, Opened] = OrderedDict()
+        self._users: dict[str, WeakSet[Session]] = {}
         self._memory = SharedFiles(configuration.shared)
         self._folders = tuple(Path(os.path.realpath(folder)) for folder in configuration.folders)
 
@@ -95,7 +97,7 @@ class Shots:
             return Opened(shot_id(description, str(shot.folder)), description, str(shot.folder))
 
         def then(shot: Opened) -> None:
-            self._remember(shot)
+            self._remember(shot, peer)
             peer.say(wire.ShotOpened(shot.id, _seen(peer, shot.folder)), request=request)
 
         self._ask(asked.folder or "loose", work, then, peer, request)
@@ -193,7 +195,13 @@ class Shots:
         self._ask(shot.id, work, self._sent(peer, request), peer, request)
 
     def _close(self, peer: Peer, request: int, asked: wire.ShotClose, _: Parts) -> None:
-        self._shots.pop(self._shot(asked.shot).id)
+        """Forget a shot when the last that opened it closes it; a host that closes it takes it from no other."""
+        shot, users = self._shot(asked.shot), self._users.get(asked.shot, WeakSet())
+        if peer.session is not None:
+            users.discard(peer.session)
+            peer.session.shots.discard(shot.id)
+        if not users:
+            self._forget(shot.id)
         peer.say(wire.Done(), request=request)
 
     def _guard(self, peer: Peer) -> Guard:
@@ -250,10 +258,17 @@ class Shots:
         self._shots.move_to_end(name)
         return self._shots[name]
 
-    def _remember(self, shot: Opened) -> None:
+    def _remember(self, shot: Opened, peer: Peer) -> None:
         self._shots[shot.id] = shot
+        self._shots.move_to_end(shot.id)
+        if peer.session is not None:
+            self._users.setdefault(shot.id, WeakSet()).add(peer.session)
         while len(self._shots) > MOST:
-            self._shots.popitem(last=False)
+            self._forget(next(iter(self._shots)))
+
+    def _forget(self, name: str) -> None:
+        self._shots.pop(name, None)
+        self._users.pop(name, None)
 
 
 def shot_id(description: Description, folder: str | None) -> str:
