@@ -87,7 +87,8 @@ def read(where: Where, asked: ShotResult | ShotPreview, *, shared: SharedFiles |
 def state_of(description: Description, frames: tuple[int, ...] | None) -> ShotState:
     """Return how a loose shot stands. Raises InputError, UsageError."""
     plan = planned(request_of(description))
-    some = [f for f in sorted({*plan.wanted, *plan.missing}) if frames is None or f in frames]
+    known = {*plan.wanted, *plan.missing}
+    some = sorted(known if frames is None else known & set(frames))
     stands = [(f, _state(plan, f), _flags(plan, f)) for f in some]
     return ShotState(description, (some[0], some[-1]) if some else None, tuple(runs(stands)), tuple(plan.keys))
 

@@ -250,7 +250,7 @@ def _within(frames: tuple[int, ...] | None, own: tuple[int, ...] | None, shot: S
     """Return those of some frames that belong to a shot's range."""
     if frames is None or own is None:
         return own if frames is None else frames
-    inside = tuple(f for f in frames if f in set(own))
+    inside = tuple(sorted(set(frames) & set(own)))
     if not inside:
         raise SequenceError(
             f"{shot.folder}: the frames {format_range(frames)} are outside the shot's range, {format_range(own)}.",
