@@ -69,7 +69,10 @@ class Stop:
 
 @contextmanager
 def heard(*, for_good: bool) -> Iterator[Stop]:
-    """Hear signals while inside; `for_good` also until the process has ended. A signal that was ignored stays ignored."""
+    """Hear signals while inside. A signal that was ignored stays ignored.
+
+    `for_good`: afterwards nothing is left to tear, and signals are ignored, so that none ends the process before its status does.
+    """
     stop, before = Stop(), {}
     if threading.current_thread() is threading.main_thread():
         for number in (getattr(signal, name) for name in SIGNALS if hasattr(signal, name)):
@@ -78,9 +81,8 @@ def heard(*, for_good: bool) -> Iterator[Stop]:
     try:
         yield stop
     finally:
-        if not for_good:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_IGN if for_good else handler)
 
 
 def obeyed(work: Callable[[], int], *, stop: Stop, said: Callable[[VideoMatteError], None], notice: Callable[[], None]) -> int:
