@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import re
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +24,7 @@ from bridge.shot.profile import PROFILES
 from bridge.shot.request import Request
 from bridge.solve.engine import Engine
 from bridge.solve.events import Advanced, Began, Event, Landed, Summary
+from bridge.solve.flow import ahead
 from bridge.solve.matte import Matter, cropped, grid, shrunk_classes
 from bridge.solve.propagate import decided, fused
 from bridge.solve.run import solve
@@ -353,3 +356,17 @@ def test_background_never_touches_foreground_in_a_propagated_trimap() -> None:
 def test_a_draft_s_square_is_certain_only_where_its_pixels_agree() -> None:
     classes = torch.tensor([[[[0, 0, 2, 2], [0, 0, 2, 1]]]], dtype=torch.uint8)
     assert shrunk_classes(classes, 2).flatten().tolist() == [0, 1]
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="finds the OpenMP library through /proc")
+def test_threads_that_work_ahead_compute_with_the_count_of_the_solve() -> None:
+    """A frame's bytes may not depend on whether it is the first of its thread."""
+    lines = Path("/proc/self/maps").read_text().splitlines()
+    openmp = ctypes.CDLL(next(line.split()[-1] for line in lines if re.search(r"lib(gomp|iomp5|omp)[^/]*\.so", line)))
+    before = torch.get_num_threads()
+    try:
+        for count in (1, 3):
+            torch.set_num_threads(count)
+            assert list(ahead(range(4), lambda _: int(openmp.omp_get_max_threads()), threads=2)) == [count] * 4
+    finally:
+        torch.set_num_threads(before)

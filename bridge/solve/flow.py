@@ -10,6 +10,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Generic, TypeVar
 
+import torch
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -21,8 +23,11 @@ def ahead(items: Iterable[T], work: Callable[[T], R], *, depth: int = DEPTH, thr
     """Yield `work(item)` in order while threads work on the next `depth` items.
 
     An exception in `work`, or in `items`, is raised where its result would have come. Closing the generator stops the threads.
+    Each computes with as many threads as this one: OpenMP's count belongs to a thread, and a new one would begin with every core, so that
+    the bytes of a frame would depend on whether it is its thread's first.
     """
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="ahead")
+    share = torch.get_num_threads()
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="ahead", initializer=torch.set_num_threads, initargs=(share,))
     waiting: deque[Future[R]] = deque()
     try:
         for future in _begun(items, work, pool):
