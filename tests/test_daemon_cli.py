@@ -356,12 +356,12 @@ def test_a_job_is_named_by_the_beginning_of_its_id_when_that_is_one(monkeypatch:
 
 def test_paths_are_whole_before_they_are_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", "/home/anna")
+    monkeypatch.setenv("HOME", "/homes/anna")
     (tmp_path / "out").mkdir()
     said = Description(plate=" 'a.####.exr' ", trimap="~/k.####.png", out="out", foreground="fg/", garbage="/g/g.####.exr")
     assert located(said) == Description(
         plate=f"{tmp_path}/a.####.exr",
-        trimap="/home/anna/k.####.png",
+        trimap="/homes/anna/k.####.png",
         out=f"{tmp_path}/out/a_matte.####.exr",
         foreground=f"{tmp_path}/fg/a_foreground.####.exr",
         garbage="/g/g.####.exr",
