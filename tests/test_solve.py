@@ -358,11 +358,17 @@ def test_a_draft_s_square_is_certain_only_where_its_pixels_agree() -> None:
     assert shrunk_classes(classes, 2).flatten().tolist() == [0, 1]
 
 
+def torch_s_openmp() -> ctypes.CDLL:
+    """The OpenMP library torch computes with: other packages may bring a second into the process."""
+    lines = Path("/proc/self/maps").read_text().splitlines()
+    mapped = {line.split()[-1] for line in lines if re.search(r"lib(gomp|iomp5|omp)[^/]*\.so", line)}
+    return ctypes.CDLL(next(path for path in mapped if Path(torch.__file__).parent in Path(path).parents))
+
+
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="finds the OpenMP library through /proc")
 def test_threads_that_work_ahead_compute_with_the_count_of_the_solve() -> None:
     """A frame's bytes may not depend on whether it is the first of its thread."""
-    lines = Path("/proc/self/maps").read_text().splitlines()
-    openmp = ctypes.CDLL(next(line.split()[-1] for line in lines if re.search(r"lib(gomp|iomp5|omp)[^/]*\.so", line)))
+    openmp = torch_s_openmp()
     before = torch.get_num_threads()
     try:
         for count in (1, 3):
