@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,12 @@ import torch
 
 from bridge import shipped
 from bridge.evaluation import __main__ as command
-from bridge.evaluation import comparison, methods, stillness
+from bridge.evaluation import comparison, haze, methods, stillness
 from bridge.evaluation.comparison import ALONE, FLOW_PEER, OURS, Compared
 from bridge.evaluation.page import Measured, page, table, verdict
 from bridge.models.matting import MattingNetwork
 from bridge.models.propagation import PropagationNetwork
+from bridge.solve.weights import Networks
 from bridge.training.clips import Clips, make_clips
 
 
@@ -77,16 +79,29 @@ def test_numbers_are_a_frame_s_mean_in_the_unit_of_their_column() -> None:
 
 def test_a_scene_that_stands_still_flickers_only_by_its_trimaps(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
-    network = MattingNetwork().eval()
+    networks = Networks(PropagationNetwork().eval(), MattingNetwork().eval(), "drawn")
     monkeypatch.setattr(stillness, "SIZE", 64)
     monkeypatch.setattr(stillness, "SCENES", (("blobs", 3),))
     with torch.inference_mode():
-        jumping = stillness.flicker(network, footage=None)
+        jumping = stillness.flicker(networks, footage=None)
         monkeypatch.setattr(stillness, "WIDTHS", (4.0, 4.0, 4.0))
-        steady = stillness.flicker(network, footage=None)
-    assert {row["change ×255"] for row in steady.values()} == {0.0}
-    assert all(row["change ×255"] > 0.01 for row in jumping.values())
-    assert jumping["network"]["change ×255"] == pytest.approx(jumping["no network: colour prior"]["change ×255"], rel=0.01)
+        steady = stillness.flicker(networks, footage=None)
+    painted = [name for name in steady if "jump" in name]
+    assert len(painted) == 3
+    assert all(steady[name]["change ×255"] == 0.0 and jumping[name]["change ×255"] > 0.01 for name in painted)
+    assert jumping[painted[0]]["change ×255"] == pytest.approx(jumping[painted[2]]["change ×255"], rel=0.01)
+    assert min(rows["both stages, one key"]["change ×255"] for rows in (jumping, steady)) > 0.01
+
+
+def test_without_certain_foreground_every_scene_is_measured_against_one_half(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    monkeypatch.setattr(haze, "SIZE", 64)
+    monkeypatch.setattr(haze, "SCENES", (("smoke", 5), ("glass", 6)))
+    with torch.inference_mode():
+        rows = haze.without_foreground(MattingNetwork().eval(), footage=None)
+    assert {name: list(row) for name, row in rows.items()} == {name: ["smoke 5", "glass 6"] for name in rows}
+    assert all(0 < error <= 500 for error in rows["0.5 everywhere"].values())
+    assert rows["network"] == pytest.approx(rows["no network: colour prior"], rel=0.02)
 
 
 def test_trimaps_of_a_still_scene_are_as_wide_as_they_are_told() -> None:
@@ -111,15 +126,15 @@ def test_the_page_sets_apart_the_clips_that_classical_methods_can_solve() -> Non
         rows = {name: {"SAD": sad, "dtSSD": 1.0} for name in (OURS, ALONE)}
         return Compared(rows, rows, {"one key": {"agreement": 0.9}}, solvable)
 
-    measured = Measured(
-        "command", "weights", [compared(1.0, solvable=True), compared(3.0, solvable=False)], {"network": {"change ×255": 0.25}}, {}
-    )
+    clips = [compared(1.0, solvable=True), compared(3.0, solvable=False)]
+    measured = Measured("command", "weights", clips, {"network": {"change ×255": 0.25}}, {"network": {"smoke 1": 9.0}}, {})
     text = page(measured)
     before, after = text.split("The same over the 1 clips")
     assert f"| {OURS} | 2.000 | 1.000 |" in before
     assert f"| {OURS} | 1.000 | 1.000 |" in after
     assert "| network | 0.250 |" in after
-    assert "There are none." in page(Measured("command", "weights", [compared(1.0, solvable=False)], {"network": {"change ×255": 0.0}}, {}))
+    assert "| network | 9.0 |" in after
+    assert "There are none." in page(replace(measured, clips=[compared(3.0, solvable=False)]))
 
 
 def test_a_table_is_markdown() -> None:

@@ -1,4 +1,4 @@
-"""Measure the shipped weights: python -m bridge.evaluation [--pack FILE] [--data DIR] [--clips N] [--peers] [--out docs/quality.md].
+"""Measure the shipped weights: python -m bridge.evaluation [--pack FILE] [--data DIR] [--clips N] [--first N] [--peers] [--out FILE].
 
 Held-out generated clips, one trimap on the first frame (and three, for comparison), whole frames; and ten photographs where there are any.
 Seeds are those of `bridge.training.clips.held_out_clips`; no weight has seen them, nor the families leaves and lace.
@@ -26,6 +26,7 @@ def main() -> None:
     parser.add_argument("--pack", type=Path, help="packed footage; procedural textures without it")
     parser.add_argument("--data", type=Path, help="folder that holds validation/")
     parser.add_argument("--clips", type=int, default=8)
+    parser.add_argument("--first", type=int, default=0, help="index of the first clip")
     parser.add_argument("--peers", action="store_true", help="also closed-form and shared matting; twice as slow")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes, one thread each")
     parser.add_argument("--out", type=Path, help="write the page here instead of printing it")
@@ -49,14 +50,17 @@ def measured(args: argparse.Namespace) -> Measured:
     with ProcessPoolExecutor(args.workers, mp_context=get_context("spawn"), initializer=workers.on_one_thread) as pool:
         folder = args.data / "validation" if args.data else None
         pictures = [pool.submit(workers.on_photographs, folder, of_peers=p) for p in ((True, False) if args.peers else (False,)) if folder]
-        steady = pool.submit(workers.on_still_scenes, args.pack)
-        clips = [pool.submit(workers.on_a_clip, index, pack=args.pack, with_peers=args.peers) for index in range(args.clips)]
+        steady, hazy = (pool.submit(measure, args.pack) for measure in (workers.on_still_scenes, workers.on_haze))
+        indices = range(args.first, args.first + args.clips)
+        clips = [pool.submit(workers.on_a_clip, index, pack=args.pack, with_peers=args.peers) for index in indices]
         given = [*(["--pack PACK"] if args.pack else []), *(["--data ../shared/data"] if args.data else [])]
+        given += [f"--clips {args.clips}", *([f"--first {args.first}"] if args.first else []), *(["--peers"] if args.peers else [])]
         return Measured(
-            command=" ".join(["python -m bridge.evaluation", *given, f"--clips {args.clips}", *(["--peers"] if args.peers else [])]),
+            command=" ".join(["python -m bridge.evaluation", *given]),
             weights=", ".join(f"{stage} {entry['steps']} steps" for stage, entry in sorted(manifest().items())),
             clips=[clip.result() for clip in clips],
             flicker=steady.result(),
+            haze=hazy.result(),
             photographs={name: row for rows in reversed(pictures) for name, row in rows.result().items()},
         )
 

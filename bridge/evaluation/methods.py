@@ -12,10 +12,10 @@ from torch import Tensor
 from bridge.models.inputs import PRIOR_ALPHA, matting_inputs
 from bridge.models.matting import MattingNetwork, exact_where_certain
 from bridge.models.propagation import Memory, PropagationNetwork
-from bridge.shot.profile import MEMORY_EVERY, MEMORY_KEPT
-from bridge.solve.propagate import decided, fused
+from bridge.shot.profile import MEMORY_EVERY, MEMORY_KEPT, PROFILES
+from bridge.solve.propagate import decided, fused, working_scale
 from bridge.training.clips import Clips
-from bridge.training.stages import one_hot
+from bridge.training.stages import enlarged, one_hot
 
 
 def propagated(network: PropagationNetwork, clips: Clips, keys: Sequence[int], *, memory: bool = True) -> Tensor:
@@ -23,9 +23,11 @@ def propagated(network: PropagationNetwork, clips: Clips, keys: Sequence[int], *
 
     Head and tail are one pass outwards, a span between two keys is two passes, fused. Without `memory` every frame reads the keys alone.
     """
-    walk = Walk(network, clips.view[0], clips.classes[0], memory=memory)
     classes = clips.classes[0].clone()
     height, width = classes.shape[-2:]
+    side = max(height, width)
+    scale = working_scale(PROFILES["final"], display=side, window=side)
+    walk = Walk(network, *enlarged(clips.view[0], classes, factor=scale), memory=memory)
     for t, probabilities in walk.solved(keys):
         classes[t, 0] = torch.from_numpy(decided(probabilities, size=(height, width)))
     return classes
@@ -53,7 +55,7 @@ class Walk:
         references = [self._remembered(k, one_hot(self._classes[k : k + 1])) for k in keys]
         memory: deque[Memory] = deque(maxlen=self._kept)
         for t in order:
-            read = self._network.read(self._frames[t], [*references, *memory])
+            read = self._network.read(self._frames[t], references, memory)
             probabilities = self._network.decode(self._frames[t], self._view[t : t + 1], read).softmax(1)
             if abs(t - start) % MEMORY_EVERY == 0:
                 memory.append(self._remembered(t, probabilities))

@@ -1,6 +1,7 @@
-"""How much alpha flickers on scenes that stand still without noise, while the trimap around them is wider and narrower from frame to frame.
+"""How much alpha flickers on scenes that stand still without noise: solved from one key, and with trimaps that jump.
 
-With one trimap on every frame the three frames that stage 2 reads would be the same, and no method could flicker.
+From one key only stage 1 can bring change into the frames after it. With the same trimap painted on every frame nothing could flicker at
+all, so stage 2 alone is measured with a trimap that is wider and narrower from frame to frame.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bridge.models.matting import MattingNetwork
+from bridge.solve.weights import Networks
 from bridge.training.clips import make_clips
 from bridge.training.footage import Footage
 from bridge.training.trimaps import clean_classes
 
 from . import metrics
-from .methods import mattes, priors, shown
+from .methods import mattes, priors, propagated, shown
 
 SIZE = 256
 WIDTHS = (2.0, 7.0, 3.0, 10.0, 5.0, 8.0)  # pixels from what is soft to what is certain, frame after frame
@@ -24,24 +25,24 @@ SCENES = (("strands", 77), ("blobs", 78), ("leaves", 79), ("lace", 80))
 Rows = dict[str, dict[str, float]]
 
 
-def flicker(network: MattingNetwork, *, footage: Footage | None) -> Rows:
+def flicker(networks: Networks, *, footage: Footage | None) -> Rows:
     """Return the mean change of alpha from frame to frame, ×255, of pixels unknown in either, over all scenes, by method."""
-    rows = [_of_scene(network, family, seed, footage) for family, seed in SCENES]
+    rows = [_of_scene(networks, family, seed, footage) for family, seed in SCENES]
     return {name: {"change ×255": 255 * float(np.mean([row[name] for row in rows]))} for name in rows[0]}
 
 
-def _of_scene(network: MattingNetwork, family: str, seed: int, footage: Footage | None) -> dict[str, float]:
+def _of_scene(networks: Networks, family: str, seed: int, footage: Footage | None) -> dict[str, float]:
     still = make_clips(batch=1, times=[0] * len(WIDTHS), size=SIZE, seed=seed, footage=footage, families=[family], clean=True)
-    classes = drawn(still.alpha[0, 0, 0].numpy(), WIDTHS)
-    still.classes[0] = classes
-    inputs = shown(still, classes)
+    still.classes[0] = drawn(still.alpha[0, 0, 0].numpy(), WIDTHS)
+    jumping, carried = still.classes[0], propagated(networks.propagation, still, [0])
+    inputs = shown(still, jumping)
     found = {
-        "network": mattes(network, inputs, classes),
-        "neighbours replaced by the centre frame": mattes(network, inputs, classes, alone=True),
-        "no network: colour prior": priors(inputs, classes),
+        "both stages, one key": (mattes(networks.matting, shown(still, carried), carried), carried),
+        "network, trimaps that jump": (mattes(networks.matting, inputs, jumping), jumping),
+        "neighbours replaced by the centre frame, trimaps that jump": (mattes(networks.matting, inputs, jumping, alone=True), jumping),
+        "no network: colour prior, trimaps that jump": (priors(inputs, jumping), jumping),
     }
-    unknown = (classes[:, 0] == 1).numpy()
-    return {name: metrics.flicker(alpha.numpy(), unknown) for name, alpha in found.items()}
+    return {name: metrics.flicker(alpha.numpy(), (marks[:, 0] == 1).numpy()) for name, (alpha, marks) in found.items()}
 
 
 def drawn(alpha: NDArray[np.float32], widths: tuple[float, ...]) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from bridge.solve.weights import Networks, load_networks
 from bridge.training.footage import Footage
 
-from . import comparison, stillness
+from . import comparison, haze, stillness
 from .comparison import Compared, Rows
 
 
@@ -42,7 +42,13 @@ def on_a_clip(index: int, *, pack: Path | None, with_peers: bool) -> Compared:
 def on_still_scenes(pack: Path | None) -> Rows:
     """Measure flicker in a worker."""
     with torch.inference_mode():
-        return stillness.flicker(networks().matting, footage=footage(pack))
+        return stillness.flicker(networks(), footage=footage(pack))
+
+
+def on_haze(pack: Path | None) -> Rows:
+    """Measure scenes without certain foreground in a worker."""
+    with torch.inference_mode():
+        return haze.without_foreground(networks().matting, footage=footage(pack))
 
 
 def on_photographs(folder: Path, *, of_peers: bool) -> Rows:
