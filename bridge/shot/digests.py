@@ -44,15 +44,15 @@ class Digests:
     def __call__(self, path: Path, *, frame: int | None = None) -> str:
         """Return the digest of a file's bytes. Raises ImageError naming file and frame."""
         name = self._name(path)
-        before = _status(path)
+        before = identity(path)
         known = self._inputs.get(name)
-        if before is not None and known is not None and known[:-1] == _identity(before):
+        if before is not None and known is not None and known[:-1] == before:
             return str(known[-1])
         digest = file_digest(path, frame=frame)
         after = _status(path)
-        if before is not None and after is not None and _identity(before) == _identity(after) and not _young(after):
+        if before is not None and after is not None and before == _identity(after) and not _young(after):
             with self._lock:
-                self._inputs[name] = [*_identity(after), digest]
+                self._inputs[name] = [*before, digest]
                 self._changed = True
         return digest
 
@@ -108,6 +108,12 @@ class Digests:
         except (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError):
             return
         self._inputs, self._results = inputs, results
+
+
+def identity(path: Path) -> list[int] | None:
+    """Return what tells whether anybody touched a file: size, times and inode; None for one that is not there."""
+    status = _status(path)
+    return None if status is None else _identity(status)
 
 
 def _status(path: Path) -> os.stat_result | None:

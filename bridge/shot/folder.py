@@ -32,6 +32,7 @@ from . import painting
 from .content import digest_of
 from .digests import Digests
 from .hold import Hold
+from .inputs import Inputs
 from .manifest import KeyEntry, Manifest, Place
 from .places import found, noted
 from .plates import Plates, at
@@ -230,7 +231,7 @@ class Shot:
         plate = self._where(now, now.plate)
         if plate is None:
             raise ShotError(f"{self.folder} has no plate yet.", remedy="Give one: `videomatte solve PLATE --shot FOLDER`.")
-        return Plates(Sequence.parse(plate), layer=now.layer, view=now.view, colorspace=self.space(now), digest=self.digests)
+        return Plates(Sequence.parse(plate), layer=now.layer, view=now.view, colorspace=self.space(now), inputs=Inputs(self.digests))
 
     @staticmethod
     def space(manifest: Manifest) -> str:
@@ -298,7 +299,7 @@ class Shot:
         plates, changed = self.plates(), []
         self._check_frames(list(files), plates)
         for frame, path in sorted(files.items()):
-            painted = digest_of([self.digests(path, frame=frame), channel])
+            painted = digest_of([plates.inputs(path, frame=frame), channel])
             entry = self.keys.get(frame)
             if entry is not None and entry.painted == painted and self.key_path(frame).exists():
                 continue

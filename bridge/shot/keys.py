@@ -68,8 +68,9 @@ def read(files: Mapping[int, Path], plates: Plates, *, channel: str | None = Non
     Raises ImageError, WindowError, each naming file and frame.
     """
     for frame, path in sorted(files.items()):
+        digest = plates.inputs(path, frame=frame)
         matte, classes = painted(path, frame, plates, channel=channel)
-        yield Key(frame, path, digest_of([plates.digest_of(path, frame=frame), matte.part, matte.channel])), classes
+        yield Key(frame, path, digest_of([digest, matte.part, matte.channel])), classes
 
 
 def painted(path: Path, frame: int, plates: Plates, *, channel: str | None = None) -> tuple[Matte, Classes]:
@@ -77,8 +78,7 @@ def painted(path: Path, frame: int, plates: Plates, *, channel: str | None = Non
 
     Raises ImageError, WindowError, naming file and frame.
     """
-    with at(frame):
-        matte = read_matte(path, onto=plates.header(frame), channel=channel)
+    matte = _read(path, frame, plates, channel)
     log.info("key frame %d: channel %s of %s", frame, matte.channel, path)
     classes = classify(matte.values)
     _remark(path, classes)
@@ -86,9 +86,14 @@ def painted(path: Path, frame: int, plates: Plates, *, channel: str | None = Non
 
 
 def classes_of(key: Key, plates: Plates, *, channel: str | None = None) -> Classes:
-    """Return the classes of a key frame, H×W uint8 on its plate's data window. Raises ImageError, WindowError."""
-    with at(key.frame):
-        return classify(read_matte(key.path, onto=plates.header(key.frame), channel=channel).values)
+    """Return the classes of a key frame, H×W uint8 on its plate's data window. Raises ImageError, WindowError, ShotError."""
+    return classify(_read(key.path, key.frame, plates, channel).values)
+
+
+def _read(path: Path, frame: int, plates: Plates, channel: str | None) -> Matte:
+    with at(frame):
+        header = plates.header(frame)
+        return plates.inputs.read(path, lambda: read_matte(path, onto=header, channel=channel), frame=frame)
 
 
 def read_matte(path: Path, *, onto: exr.Header, channel: str | None = None) -> Matte:

@@ -12,7 +12,8 @@ from bridge.version import VERSION
 from bridge.wire.errors import SequenceError
 
 from . import keys as key_frames
-from .content import ContentKeys, Digest, digest_of, file_digest
+from .content import ContentKeys, digest_of
+from .inputs import Inputs
 from .outputs import Output, check_patterns, warn_of_missing
 from .plates import Plates
 from .profile import MEMORY_EVERY, MEMORY_KEPT, Profile, profile_named
@@ -42,17 +43,20 @@ class Plan:
         return [part for segment in self.segments if (part := needed(segment, lacking)) is not None]
 
     def key_classes(self, frame: int) -> key_frames.Classes:
-        """Return the classes an artist painted on a key frame, H×W uint8 on its plate's data window. Raises ImageError, WindowError."""
+        """Return the classes an artist painted on a key frame, H×W uint8 on its plate's data window.
+
+        Raises ImageError, WindowError; ShotError when the file is no longer what the plan names.
+        """
         return key_frames.classes_of(self.keys[frame], self.plates, channel=self.request.trimap_channel)
 
 
-def planned(request: Request, *, digest: Digest = file_digest, keys: Mapping[int, key_frames.Key] | None = None) -> Plan:
+def planned(request: Request, *, inputs: Inputs | None = None, keys: Mapping[int, key_frames.Key] | None = None) -> Plan:
     """Check a request against what is on disk. Raises InputError, UsageError.
 
-    `digest` names files by their bytes. `keys`: the key frames where they are known, as in a shot folder; else the trimaps are read.
+    `inputs` names and reads the files. `keys`: the key frames where they are known, as in a shot folder; else the trimaps are read.
     """
     profile = profile_named(request.profile)
-    plates = Plates(request.plate, layer=request.layer, view=request.view, colorspace=request.colorspace, digest=digest)
+    plates = Plates(request.plate, layer=request.layer, view=request.view, colorspace=request.colorspace, inputs=inputs)
     if plates.warning:
         log.warning("%s", plates.warning)
     files = key_frames.find(request.trimap, plates)
@@ -131,8 +135,7 @@ def _key_of(what: str, content: ContentKeys, request: Request, plates: Plates) -
     """Return what names the content of one kind of file: everything its bytes depend on."""
 
     def painted(files: Sequence | None, frame: int) -> str | None:
-        path = None if files is None else files.path(frame)
-        return plates.digest_of(path, frame=frame) if path is not None and path.exists() else None
+        return None if files is None else plates.inputs.find(files.path(frame), frame=frame)
 
     def name(frame: int) -> str:
         if what == "trimap":

@@ -17,7 +17,7 @@ from bridge.sequence import Sequence
 from bridge.window import Window
 from bridge.wire.errors import VideoMatteError, WindowError
 
-from .content import Digest, file_digest
+from .inputs import Inputs
 
 Floats = NDArray[np.float32]
 
@@ -55,15 +55,15 @@ class Plates:
         layer: str | None = None,
         view: str | None = None,
         colorspace: str = "auto",
-        digest: Digest = file_digest,
+        inputs: Inputs | None = None,
     ) -> None:
-        """Look at the first frame there is and fix the shot's colour and display window by it.
+        """Look at the first frame there is and fix the shot's colour and display window by it. `inputs` names and reads the files.
 
         Raises SequenceError, ImageError or ColourError.
         """
         self.sequence, self.layer, self.view_name = sequence, layer, view
         self.frames = sequence.frames()
-        self.digest_of = digest
+        self.inputs = inputs or Inputs()
         self._digests: dict[int, str] = {}
         first = exr.read_header(sequence.path(self.frames[0]), view=view, layer=layer)
         self.display: Window = first.display_window
@@ -77,23 +77,26 @@ class Plates:
         return self.space.mixes_linear
 
     def header(self, frame: int) -> exr.Header:
-        """Read the header of a frame. Raises ImageError, WindowError."""
+        """Read the header of a frame. Raises ImageError, WindowError, ShotError."""
+        path = self.sequence.path(frame)
         with at(frame):
-            header = exr.read_header(self.sequence.path(frame), view=self.view_name, layer=self.layer)
+            header = self.inputs.read(path, lambda: exr.read_header(path, view=self.view_name, layer=self.layer), frame=frame)
         self._check(header, frame)
         return header
 
     def read(self, frame: int) -> Plate:
-        """Read and decode a frame. Raises ImageError, WindowError."""
+        """Read and decode a frame. Raises ImageError, WindowError; ShotError when it no longer holds the bytes that `digest` names."""
+        path = self.sequence.path(frame)
+        self.digest(frame)
         with at(frame):
-            plate = exr.read_plate(self.sequence.path(frame), view=self.view_name, layer=self.layer)
+            plate = self.inputs.read(path, lambda: exr.read_plate(path, view=self.view_name, layer=self.layer), frame=frame)
         self._check(plate.header, frame)
         return Plate(frame, plate.header, plate.rgb)
 
     def digest(self, frame: int) -> str:
         """Return the digest of a plate file's bytes, read once. Raises ImageError."""
         if frame not in self._digests:
-            self._digests[frame] = self.digest_of(self.sequence.path(frame), frame=frame)
+            self._digests[frame] = self.inputs(self.sequence.path(frame), frame=frame)
         return self._digests[frame]
 
     def _check(self, header: exr.Header, frame: int) -> None:

@@ -22,6 +22,7 @@ from . import failures, versions
 from .content import digest_of
 from .folder import KEY_CHANNEL, KEYS, TRIMAP, Shot
 from .hold import Hold, Holder
+from .inputs import Inputs
 from .keys import Key
 from .manifest import Manifest
 from .outputs import Output, State, make_ready, to_do
@@ -82,8 +83,9 @@ def request_for(
 def plan_of(shot: Shot, request: Request) -> Plan:
     """Return the plan of a request of a shot; the keys are known by their digests, not read. Raises InputError, UsageError."""
     files = {frame: shot.key_path(frame) for frame in shot.keys}
-    keys = {f: Key(f, path, digest_of([shot.digests(path, frame=f), 0, KEY_CHANNEL])) for f, path in files.items()}
-    plan = planned(request, digest=shot.digests, keys=keys)
+    inputs = Inputs(shot.digests)
+    keys = {f: Key(f, path, digest_of([inputs(path, frame=f), 0, KEY_CHANNEL])) for f, path in files.items()}
+    plan = planned(request, inputs=inputs, keys=keys)
     return replace(plan, outputs=tuple(replace(output, content=shot.digests.content) for output in plan.outputs))
 
 
@@ -162,7 +164,7 @@ class Work:
 
     def failed(self, error: VideoMatteError) -> None:
         """Keep why a frame failed. Errors that are not about a frame of the shot's input are not kept. Raises StorageError."""
-        if error.frame is None or not (isinstance(error, InputError) or error.exit_status == 1):
+        if error.frame is None or isinstance(error, ShotError) or not (isinstance(error, InputError) or error.exit_status == 1):
             return
         failures.add(self.shot.folder, error.frame, failures.Failure.of(error, content=content_of(self.plan, error.frame)))
 

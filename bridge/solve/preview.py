@@ -58,7 +58,7 @@ def preview(plan: Plan, frame: int, *, profile: Profile, engine: Engine, network
                 propagator.propagate(segment.only(near), scratch=scratch, tick=lambda _: None)
     matter = Matter(networks.matting, engine=engine, profile=profile, plates=plan.plates, trimaps=trimaps)
     ((plate, alpha),) = matter.mattes([frame], present=frozenset(plan.plates.frames))
-    return plate, shaped(plan.request, plate, alpha)
+    return plate, shaped(plan, plate, alpha)
 
 
 def _current(output: Output, frame: int) -> bool:

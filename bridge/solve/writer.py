@@ -16,10 +16,10 @@ from bridge.imaging.trimap import to_values
 from bridge.sequence import Sequence
 from bridge.shipped import weights_digest
 from bridge.shot import keys as key_frames
+from bridge.shot.inputs import Inputs
 from bridge.shot.outputs import CONTENT, Output, State
 from bridge.shot.plan import Plan
 from bridge.shot.plates import Plate, at
-from bridge.shot.request import Request
 from bridge.version import VERSION
 
 from .engine import Engine
@@ -70,7 +70,7 @@ class Writer:
         """Write the outputs of a frame that are not there yet and return their paths. Raises StorageError, ImageError, WindowError."""
         again = self._plan.request.overwrite
         with at(plate.frame):
-            held = _under(self._plan.request.holdout, apply_holdout, plate, alpha)
+            held = _under(self._plan.request.holdout, apply_holdout, self._plan.plates.inputs, plate, alpha)
             wanted = [o for o in asked_for(self._plan) if again or o.state(plate.frame) is not State.CURRENT]
             return tuple(self._write(output, plate, held) for output in wanted)
 
@@ -84,19 +84,21 @@ class Writer:
             space = linear_name(self._plan.plates.space)
             exr.write_rgb(path, colours, like=plate.header, depth=request.depth, interop_id=space, attributes=attributes)
         else:
-            matte = _under(request.garbage, apply_garbage, plate, alpha)
+            matte = _under(request.garbage, apply_garbage, self._plan.plates.inputs, plate, alpha)
             exr.write_matte(path, matte, like=plate.header, channels=request.channels, depth=request.depth, attributes=attributes)
         return path
 
 
-def shaped(request: Request, plate: Plate, alpha: Floats) -> Floats:
+def shaped(plan: Plan, plate: Plate, alpha: Floats) -> Floats:
     """Return alpha, H×W float32 on the plate's data window, under the holdout and garbage mattes. Raises ImageError, WindowError."""
+    request, inputs = plan.request, plan.plates.inputs
     with at(plate.frame):
-        return _under(request.garbage, apply_garbage, plate, _under(request.holdout, apply_holdout, plate, alpha))
+        return _under(request.garbage, apply_garbage, inputs, plate, _under(request.holdout, apply_holdout, inputs, plate, alpha))
 
 
-def _under(files: Sequence | None, apply: Callable[[Floats, Floats], Floats], plate: Plate, alpha: Floats) -> Floats:
-    """Apply a garbage or holdout matte where the frame has one."""
-    if files is None or not files.path(plate.frame).exists():
+def _under(files: Sequence | None, apply: Callable[[Floats, Floats], Floats], inputs: Inputs, plate: Plate, alpha: Floats) -> Floats:
+    """Apply a garbage or holdout matte where the frame had one when it was named."""
+    path = None if files is None else files.path(plate.frame)
+    if path is None or inputs.find(path, frame=plate.frame) is None:
         return alpha
-    return apply(alpha, key_frames.read_matte(files.path(plate.frame), onto=plate.header).values)
+    return apply(alpha, inputs.read(path, lambda: key_frames.read_matte(path, onto=plate.header), frame=plate.frame).values)
