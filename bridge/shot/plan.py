@@ -42,6 +42,11 @@ class Plan:
         lacking = {f for f in with_neighbours(frames, set(self.plates.frames)) if f not in self.keys and not kept(f)}
         return [part for segment in self.segments if (part := needed(segment, lacking)) is not None]
 
+    def has(self, part: Segment) -> bool:
+        """Tell whether a part is one that `passes` may give: a whole span, or a head or tail as far as a frame of it."""
+        whole = next((s for s in self.segments if (s.before, s.after) == (part.before, part.after)), None)
+        return whole is not None and needed(whole, part.frames) == part
+
     def key_classes(self, frame: int) -> key_frames.Classes:
         """Return the classes an artist painted on a key frame, H×W uint8 on its plate's data window.
 

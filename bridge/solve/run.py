@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 
 from bridge import exr
-from bridge.shot.outputs import make_ready, to_do
+from bridge.shot.outputs import make_ready, to_do, warn_of_missing
 from bridge.shot.plan import Plan, planned
 from bridge.shot.request import Request
 from bridge.shot.segments import Segment, with_neighbours
+from bridge.wire.errors import SequenceError, ShotError
 
 from . import writer
 from .engine import Engine, engine_for, prepare
@@ -88,8 +89,13 @@ class Solver:
     def propagate(self, part: Segment, *, tell: Tell, between: Between = go_on, done: int = 0, total: int = 0) -> None:
         """Do a propagate task; `done` frames of `total` were walked before. `between` is called after each frame, to do other work.
 
-        Raises ImageError, WindowError, StorageError.
+        Raises ImageError, WindowError, StorageError, ShotError when the plan cuts the shot otherwise.
         """
+        if not self._plan.has(part):
+            raise ShotError(
+                f"The {part.name} is no segment any more: a key or a plate came or went since the solve began.",
+                remedy="Solve again; what is finished is kept.",
+            )
         log.info("propagate %s: %d frames", part.name, len(part.frames))
         for key in part.keys:
             self._land_key(key)
@@ -111,9 +117,12 @@ class Solver:
         """Do a matte task: solve and write frames whose trimaps are there.
 
         `tell` hears from the thread that writes; `between` is called in this one after each frame, to do other work, and ends the task
-        early by returning False. Raises ImageError, WindowError, StorageError.
+        early by returning False. Raises SequenceError, ImageError, WindowError, StorageError, ShotError when a trimap is not there.
         """
         plan, count, total = self._plan, 0, total or len(frames)
+        present = frozenset(plan.plates.frames)
+        if gone := sorted(set(frames) - present):
+            raise SequenceError(warn_of_missing(plan.request.plate, gone) + ".", remedy="Render them again, or solve what exists.")
         matter = Matter(self._networks.matting, engine=self._engine, profile=plan.profile, plates=plan.plates, trimaps=self.trimaps)
         hand = writer.Writer(plan, engine=self._engine, trimaps=self.trimaps)
 
@@ -124,7 +133,7 @@ class Solver:
             tell(Landed(solved[0].frame, files))
             tell(Advanced("matte", solved[0].frame, count, total))
 
-        with Behind(land, depth=1) as behind, closing(matter.mattes(frames, present=frozenset(plan.plates.frames))) as mattes:
+        with Behind(land, depth=1) as behind, closing(matter.mattes(frames, present=present)) as mattes:
             for solved in mattes:
                 behind.put(solved)
                 if not between():

@@ -13,6 +13,7 @@ from bridge.imaging.canvas import place
 from bridge.imaging.trimap import classify, to_values
 from bridge.shot.outputs import CONTENT, Output, State
 from bridge.shot.plates import Plates, at
+from bridge.wire.errors import ShotError
 
 from .scratch import Scratch
 
@@ -27,7 +28,7 @@ class Trimaps(Protocol):
         """Keep a frame's classes. Raises StorageError."""
 
     def __call__(self, frame: int) -> Classes:
-        """Return a frame's classes. Raises KeyError for a frame that was not propagated."""
+        """Return a frame's classes. Raises ShotError for a frame that was not propagated from what is on disk now."""
 
     def __contains__(self, frame: int) -> bool:
         """Tell whether a frame's classes are there, made from what is on disk now."""
@@ -44,7 +45,10 @@ class ScratchTrimaps:
         self._scratch.write(f"trimap.{self._name(frame)}", classes)
 
     def __call__(self, frame: int) -> Classes:
-        return self._scratch.read(f"trimap.{self._name(frame)}")
+        try:
+            return self._scratch.read(f"trimap.{self._name(frame)}")
+        except KeyError:
+            raise _lacking(frame) from None
 
     def __contains__(self, frame: int) -> bool:
         return f"trimap.{self._name(frame)}" in self._scratch
@@ -66,9 +70,16 @@ class LandedTrimaps:
 
     def __call__(self, frame: int) -> Classes:
         if frame not in self:
-            raise KeyError(frame)
+            raise _lacking(frame)
         found = exr.read_channel(self._output.files.path(frame))
         return classify(place(found.values, of=found.header.data_window, into=self._plates.header(frame).data_window))
 
     def __contains__(self, frame: int) -> bool:
         return self._output.state(frame) is State.CURRENT
+
+
+def _lacking(frame: int) -> ShotError:
+    return ShotError(
+        f"The trimap of frame {frame} is not there: a key, a plate or a setting was changed since the solve began.",
+        remedy="Solve again; what is finished is kept.",
+    )
