@@ -104,6 +104,48 @@ def solve_again(shot: Shot, tmp_path: Path) -> tuple[int, ...]:
     return solved
 
 
+def test_no_version_is_published_while_frames_are_left(
+    job: Job, desks: tuple[Desk, Desk], shot: Shot, art: Painted, tmp_path: Path
+) -> None:
+    plan = job.understood(desks[0])
+    job(desks[0], Kind.PROPAGATE, part=plan.parts[0])
+    job(desks[0], Kind.MATTE, frames=[1, 2, 3, 5])
+    with pytest.raises(ShotError, match="the frames 4 are not solved yet") as caught:
+        job(desks[0], Kind.PUBLISH)
+    assert "what is finished is kept" in caught.value.remedy
+    assert os.listdir(shot.folder / "alpha") == ["pending"]
+    assert solve_again(shot, tmp_path) == (4,)
+
+
+def test_a_key_set_while_the_worker_that_publishes_is_replaced_leaves_its_frames_to_the_next_solve(
+    job: Job, desks: tuple[Desk, Desk], shot: Shot, art: Painted, tmp_path: Path
+) -> None:
+    shot.lock([4])
+    solved_by(job, desks[0])
+    shot.remove_key(5)
+    with pytest.raises(ShotError, match="the frames 1-5 are not solved yet"):
+        job(desks[1], Kind.PUBLISH)
+    shot.unlock([4])
+    assert solve_again(shot, tmp_path) == (1, 2, 3, 4, 5)
+
+
+def test_a_key_set_before_the_same_worker_publishes_leaves_a_version_of_what_was_planned(
+    job: Job, desks: tuple[Desk, Desk], shot: Shot, art: Painted
+) -> None:
+    solved_by(job, desks[0])
+    shot.remove_key(5)
+    assert job(desks[0], Kind.PUBLISH)["version"] == str(shot.folder / "alpha" / "v001")
+    assert set(standing(shot).states.values()) == {FrameState.STALE}
+
+
+def solved_by(job: Job, desk: Desk) -> None:
+    """Do all of a job but its last step."""
+    plan = job.understood(desk)
+    for part in plan.parts:
+        job(desk, Kind.PROPAGATE, part=part)
+    job(desk, Kind.MATTE, frames=plan.frames)
+
+
 def test_a_key_that_came_or_went_while_a_worker_was_replaced_cuts_no_segment_of_the_old_plan(
     job: Job, desks: tuple[Desk, Desk], shot: Shot, art: Painted
 ) -> None:

@@ -3,6 +3,7 @@
 The rules:
 - Frames that are current in the newest version, or in what an interrupted solve left, are not solved again.
 - A locked frame that has a result keeps it: the same file in every version.
+- A version holds every frame of the request, made from what the plan names.
 - Whoever holds the claim writes here; the claim's holder may be one process or, with one token, several.
 """
 
@@ -169,7 +170,16 @@ class Work:
         failures.add(self.shot.folder, error.frame, failures.Failure.of(error, content=content_of(self.plan, error.frame)))
 
     def publish(self) -> Path | None:
-        """Make what was solved the shot's newest version and return its folder; None when nothing changed. Raises StorageError."""
+        """Make what was solved the shot's newest version and return its folder; None when nothing changed.
+
+        Raises ShotError when a frame of the request was left, StorageError.
+        """
+        if left := _to_do(self.plan, self.locked, overwrite=False):
+            raise ShotError(
+                f"{self.shot.folder}: the frames {format_range(left)} are not solved yet.",
+                remedy="Solve again; what is finished is kept.",
+                file=str(self.shot.folder),
+            )
         self._keep_locked()
         failures.clear(self.shot.folder, [f for f in failures.read(self.shot.folder) if _is_solved(self.plan, f)])
         published = versions.publish(self.shot.folder)
