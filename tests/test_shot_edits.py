@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import shutil
+import threading
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from itertools import count
 from pathlib import Path
@@ -15,12 +17,14 @@ from vmatte import begun, contents, file, painted
 
 from bridge.daemon import link
 from bridge.daemon.tasks import Kind, Part, Task
+from bridge.daemon.worker import steps
 from bridge.daemon.worker.steps import Desk
 from bridge.shot.folder import Shot
 from bridge.shot.states import FrameState, standing
+from bridge.shot.work import Work, let_go
 from bridge.solve.shot import solve_shot
 from bridge.wire.description import Description
-from bridge.wire.errors import SequenceError, ShotError, VideoMatteError
+from bridge.wire.errors import SequenceError, ShotError, StorageError, TrimapError, VideoMatteError
 
 NUMBERS = count(1)
 
@@ -29,12 +33,20 @@ class Job:
     """A job about a shot folder, done step by step at desks as workers would."""
 
     def __init__(self, shot: Shot, scratch: Path) -> None:
+        self._folder = shot.folder
         self.name, self.heard = f"job {next(NUMBERS)}", list[link.Said]()
         self._order = link.Order(asdict(Description(device="cpu")), str(shot.folder), str(scratch), {})
 
     def __call__(self, desk: Desk, kind: Kind, *, part: Part | None = None, frames: Iterable[int] = ()) -> dict[str, object]:
         task = Task(next(NUMBERS), self.name, kind, part, tuple(frames))
         return desk.perform(task, self._order, say=self.heard.append, between=lambda: True)[1]
+
+    def over(self, desks: Iterable[Desk]) -> None:
+        """End the job as the front does when no worker is at it."""
+        for desk in desks:
+            with pytest.raises(VideoMatteError):
+                self(desk, Kind.MATTE, frames=[-1])
+        let_go(self._folder, self.name)
 
     def understood(self, desk: Desk) -> link.Understood:
         self(desk, Kind.UNDERSTAND)
@@ -60,8 +72,10 @@ def shot(art: Painted, tmp_path: Path) -> Shot:
 
 
 @pytest.fixture
-def job(shot: Shot, tmp_path: Path) -> Job:
-    return Job(shot, tmp_path / "scratch")
+def job(shot: Shot, desks: tuple[Desk, Desk], tmp_path: Path) -> Iterator[Job]:
+    job = Job(shot, tmp_path / "scratch")
+    yield job
+    job.over(desks)
 
 
 def repaint(shot: Shot, art: Painted, frame: int) -> None:
@@ -71,6 +85,60 @@ def repaint(shot: Shot, art: Painted, frame: int) -> None:
 
 def claimed(shot: Shot) -> bool:
     return (shot.folder / "solve.claim").exists()
+
+
+def test_a_task_that_fails_leaves_the_claim_to_the_other_workers_of_its_job(job: Job, desks: tuple[Desk, Desk], shot: Shot) -> None:
+    plan = job.understood(desks[0])
+    job(desks[1], Kind.PROPAGATE, part=plan.parts[0])
+    with pytest.raises(SequenceError):
+        job(desks[1], Kind.MATTE, frames=[9])
+    assert claimed(shot)
+    with pytest.raises(StorageError, match="being solved"):
+        Work.begin(shot)
+    job(desks[0], Kind.MATTE, frames=plan.frames)
+    job(desks[0], Kind.PUBLISH)
+    assert not claimed(shot)
+
+
+def test_a_worker_that_cannot_plan_leaves_the_claim_to_the_others_and_the_first_one_does_not(
+    job: Job, desks: tuple[Desk, Desk], shot: Shot
+) -> None:
+    job.understood(desks[0])
+    shot.remove_key(1)
+    shot.remove_key(5)
+    with pytest.raises(TrimapError):
+        job(desks[1], Kind.MATTE, frames=[1])
+    assert claimed(shot)
+    job.over(desks)
+    with pytest.raises(TrimapError):
+        Job(shot, shot.folder / "none").understood(desks[0])
+    assert not claimed(shot)
+
+
+def test_jobs_that_are_put_out_of_memory_keep_their_claim_and_no_thread(
+    shot: Shot, desks: tuple[Desk, Desk], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "JOBS_KEPT", 1)
+    folders = [shot.folder, Path(shutil.copytree(shot.folder, tmp_path / "other.vmatte"))]
+    jobs = [Job(Shot.open(folder), tmp_path / folder.name) for folder in folders]
+    plan, *_ = [job.understood(desks[0]) for job in (*jobs, *jobs, *jobs)]
+    assert [claimed(Shot.open(folder)) for folder in folders] == [True, True]
+    assert beating() == 1
+    for job in jobs:
+        for part in plan.parts:
+            job(desks[0], Kind.PROPAGATE, part=part)
+        job(desks[0], Kind.MATTE, frames=plan.frames)
+        job(desks[0], Kind.PUBLISH)
+    assert [claimed(Shot.open(folder)) for folder in folders] == [False, False]
+    assert beating() == 0
+
+
+def beating() -> int:
+    """Return how many heartbeats there are, when those that were stopped have ended."""
+    threads = [t for t in threading.enumerate() if t.name == "heartbeat"]
+    for thread in threads:
+        thread.join(0.2)
+    return sum(t.is_alive() for t in threads)
 
 
 def ignored(_event: object) -> None:

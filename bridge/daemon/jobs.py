@@ -16,7 +16,7 @@ from bridge.wire.values import JobState
 
 from . import instructions, link, schedule
 from .endings import error_of, tell_end
-from .leftovers import clear_away, remove, sweep_behind
+from .leftovers import clear_away, let_all_go, remove, sweep_behind
 from .pool import Hired, Pool, how_it_ended
 from .queue import KEPT_ENDED, Queue, Record
 from .running import Running, state_of
@@ -130,6 +130,10 @@ class Jobs:
             self._stopping = True
             self._do(self._schedule.closed())
         return not any(self._schedule.busy().values())
+
+    def close(self) -> None:
+        """Let go of the shot folders of all jobs; those that wait claim them again at the next start."""
+        let_all_go([*(job.record for job in self._jobs.values()), *self._left.values()])
 
     # What workers say
 

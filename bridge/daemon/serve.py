@@ -69,6 +69,7 @@ def _front(configuration: Configuration, doors: Doors, post: Post, queue: Queue,
         memory=configuration.memory,
         shared=configuration.shared,
     )
+    stack.callback(lambda: jobs.close())
     stack.callback(lambda: pool.close(now=front.at_once))
     clerks = Clerks(post)
     stack.callback(clerks.close)

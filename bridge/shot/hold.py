@@ -71,14 +71,16 @@ class Hold:
         self._path, self._doing, self._patience = path, doing, patience
         self.holder = holder or Holder.of()
         self._stop: threading.Event | None = None
+        self.joined = False
 
     def take(self) -> None:
-        """Take hold. Raises StorageError naming who holds it, or why nobody can."""
-        until = time.monotonic() + self._patience
+        """Take hold; `joined` tells whether others with the token had it. Raises StorageError naming who holds it, or why nobody can."""
+        until, self.joined = time.monotonic() + self._patience, False
         while not self._made():
             found = self._found()
             abandoned = self._abandoned(found)
             if found is not None and found.token == self.holder.token and not abandoned:
+                self.joined = True
                 break
             if abandoned:
                 self._bury(found)
@@ -89,11 +91,15 @@ class Hold:
         self._stop = threading.Event()
         threading.Thread(target=self._beat, args=(self._stop,), name="heartbeat", daemon=True).start()
 
-    def release(self) -> None:
-        """Let go; what somebody else took meanwhile stays theirs."""
+    def leave(self) -> None:
+        """Have nothing more to do with the file; it stays for the others with the token."""
         if self._stop is not None:
             self._stop.set()
             self._stop = None
+
+    def release(self) -> None:
+        """Let go; what somebody else took meanwhile stays theirs."""
+        self.leave()
         found = self._found()
         if found is not None and found.token == self.holder.token:
             with suppress(OSError):

@@ -139,7 +139,7 @@ class Work:
             todo = _to_do(plan, locked, overwrite=overwrite)
             shot.digests.save()
         except BaseException:
-            claim.release()
+            (claim.leave if claim.joined else claim.release)()
             raise
         return cls(shot, plan, todo=todo, locked=locked, claim=claim)
 
@@ -189,6 +189,10 @@ class Work:
     def release(self) -> None:
         """Let go of the claim."""
         self._claim.release()
+
+    def leave(self) -> None:
+        """Leave the claim to the other processes with its token."""
+        self._claim.leave()
 
     def __enter__(self) -> Work:
         return self

@@ -41,7 +41,7 @@ from .budget import keep_within
 from .notes import notes
 
 PATIENCE = 2.0  # seconds in which the front lets go of what an earlier job of the shot left claimed
-JOBS_KEPT = 4  # plans in memory; one that is needed again is made again
+JOBS_KEPT = 16  # plans in memory; one that is needed again is made again
 Say = Callable[[link.Said], None]
 Between = Callable[[], bool]
 Result = tuple[tuple[str, ...], dict[str, Any]]
@@ -91,7 +91,10 @@ class Desk:
         return own, torch.cuda.memory_reserved(self._engine.torch_device) if self._engine.torch_device.type == "cuda" else own
 
     def perform(self, task: Task, order: link.Order, *, say: Say, between: Between) -> Result:
-        """Do a task and return notes and facts. Raises VideoMatteError, DroppedError; then the job is forgotten here."""
+        """Do a task and return notes and facts. Raises VideoMatteError, DroppedError; then the job is forgotten here.
+
+        Its claim stays: another worker may still be at a frame. The front lets go of it when none is.
+        """
         with notes() as said:
             try:
                 facts = self._perform(task, order, say, between)
@@ -148,6 +151,7 @@ class Desk:
         job = self._job(task.job, order)
         assert job.work is not None
         published = job.work.publish()
+        job.work.release()
         self._forget(task.job)
         newest = Places.newest(job.work.shot.folder)
         files = {"matte": str(newest.alpha), "trimap": str(job.work.shot.folder / TRIMAP)}
@@ -180,14 +184,14 @@ class Desk:
             scratch.__enter__()
             self._open[name] = Open(plan, Solver(plan, engine=self._engine, networks=self._networks, scratch=scratch), work)
             while len(self._open) > JOBS_KEPT:
-                self._open.popitem(last=False)
+                self._forget(next(iter(self._open)))
         self._open.move_to_end(name)
         return self._open[name]
 
     def _forget(self, name: str) -> None:
         job = self._open.pop(name, None)
         if job is not None and job.work is not None:
-            job.work.release()
+            job.work.leave()
 
 
 def previewed(order: link.Order) -> Plan:
