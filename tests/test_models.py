@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
@@ -10,7 +12,7 @@ from torch.nn import functional as F
 from bridge.models.inputs import CHANNELS, PRIOR_ALPHA, encoded, matting_inputs
 from bridge.models.layers import folded
 from bridge.models.matting import HALO, REDUCTION, Features, MattingNetwork, corrected, exact_where_certain, reduced
-from bridge.models.propagation import PropagationNetwork, token_places
+from bridge.models.propagation import DOUBT, PropagationNetwork, token_places
 from bridge.models.temporal import TAPS, Alignment, deformable_convolution, sample
 
 
@@ -208,6 +210,19 @@ def test_a_memory_s_trimap_is_what_the_target_reads(propagation: PropagationNetw
         read = propagation.read(frame, [propagation.remember(frame, view, one)])
     assert read[:, 8:12].min() > 0.999
     assert read[:, :8].abs().max() < 1e-3
+
+
+def test_a_solved_frame_must_match_better_than_a_key_to_be_read(propagation: PropagationNetwork) -> None:
+    view = torch.rand(1, 3, 64, 64)
+    background, foreground = torch.zeros(1, 3, 64, 64), torch.zeros(1, 3, 64, 64)
+    background[:, 0], foreground[:, 2] = 1.0, 1.0
+    with torch.no_grad():
+        frame = propagation.encode(view)
+        key, solved = (propagation.remember(frame, view, classes) for classes in (background, foreground))
+        alike = propagation.read(frame, [key, solved])[:, 8:12]
+        doubted = propagation.read(frame, [key], [solved])[:, 8:12]
+    assert alike.mean().item() == pytest.approx(0.5, abs=1e-3)
+    assert doubted.mean().item() == pytest.approx(1 / (1 + math.exp(DOUBT)), abs=1e-3)
 
 
 def test_tokens_have_their_place_in_the_display() -> None:

@@ -19,7 +19,7 @@ from bridge.shot.profile import PROFILES
 from bridge.shot.request import Request
 from bridge.solve.engine import Engine
 from bridge.solve.matte import Matter, aligned
-from bridge.solve.propagate import LONGEST_SIDE, Propagator
+from bridge.solve.propagate import LONGEST_SIDE, Propagator, working_scale
 from bridge.solve.run import solve
 from bridge.solve.scratch import Scratch
 from bridge.solve.trimaps import ScratchTrimaps
@@ -98,9 +98,15 @@ def test_stage_1_works_at_a_bounded_size_however_far_the_plate_reaches_outside_t
         wide, plain = (stage._working(plates.read(frame)) for frame in (1, 2))
     assert wide.size == (576, LONGEST_SIDE)
     assert max(wide.view.shape[-2:]) == LONGEST_SIDE
-    assert plain.size == (64, 64)
+    assert plain.size == (128, 128)
     assert wide.place.min(0)[0].tolist() == pytest.approx([(n + 4 * 2500 / 960) / 64 for n in (-1200, -700)])
-    assert plain.place[0].tolist() == [4 / 64, 4 / 64]
+    assert plain.place[0].tolist() == [2 / 64, 2 / 64]
+
+
+def test_small_plates_are_enlarged_for_stage_1_and_large_ones_made_smaller() -> None:
+    final = PROFILES["final"]
+    sizes = ((100, 100), (512, 512), (640, 640), (1920, 1920), (640, 9600))
+    assert [working_scale(final, display=d, window=w) for d, w in sizes] == [2.0, 1.25, 1.0, 1 / 3, 0.1]
 
 
 def test_a_plate_one_column_wide_is_worked_at_a_width_that_every_cpu_computes_right(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ wants to remember. A decoder turns what was read and the target's own features i
 
     frame = network.encode(view)                       once per frame
     memory = network.remember(frame, view, classes)    for a key, or a solved frame
-    probabilities = network.decode(frame, view, network.read(frame, [memory, ...]))
+    probabilities = network.decode(frame, view, network.read(frame, keys, solved))
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ WAVES = 4  # spatial frequencies per axis in a token's position
 CONTENT = TOKEN - 4 * WAVES
 PATCH = 4 * 3  # trimap (or colour) at stride 4 inside a token: 2×2 places, 3 channels
 FLOOR = 0.02  # probabilities are kept this far from 0 before their logarithm
+DOUBT = 4.0  # what a place of a solved frame must match better by, in logits, to be read like one of a key
 
 
 @dataclass(frozen=True)
@@ -98,11 +99,17 @@ class PropagationNetwork(nn.Module):
         carried = [F.pixel_unshuffle(F.avg_pool2d(x, 4), 2) for x in (classes, view)]
         return Memory(frame.tokens, torch.cat([*carried, learned], 1).flatten(2).transpose(1, 2))
 
-    def read(self, frame: Frame, memories: Sequence[Memory]) -> Tensor:
-        """Return what the target reads from all references together, N×TOKEN×h×w float32."""
-        keys, values = (torch.cat([getattr(m, name) for m in memories], 1) for name in ("keys", "values"))
-        with torch.autocast(keys.device.type, enabled=False):
-            read = F.scaled_dot_product_attention(frame.tokens[:, None], keys[:, None], values[:, None], scale=1.0)
+    def read(self, frame: Frame, keys: Sequence[Memory], solved: Sequence[Memory] = ()) -> Tensor:
+        """Return what the target reads from key frames and from solved ones, which count as doubtful, N×TOKEN×h×w float32."""
+        memories = [*keys, *solved]
+        places, values = (torch.cat([getattr(m, name) for m in memories], 1)[:, None] for name in ("keys", "values"))
+        doubt = None
+        if solved:
+            painted = sum(m.keys.shape[1] for m in keys)
+            doubt = -DOUBT * (torch.arange(places.shape[2], device=places.device) >= painted).to(places.dtype)
+            doubt = doubt.expand(1, 1, frame.tokens.shape[1], -1)
+        with torch.autocast(places.device.type, enabled=False):
+            read = F.scaled_dot_product_attention(frame.tokens[:, None], places, values, attn_mask=doubt, scale=1.0)
         h, w = frame.s8.shape[-2:]
         return read[:, 0].transpose(1, 2).unflatten(2, (h, w))
 

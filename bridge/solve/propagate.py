@@ -31,6 +31,7 @@ from .scratch import Scratch
 from .trimaps import Classes, Trimaps
 
 LONGEST_SIDE = 960  # pixels of a working view, however far the plate reaches outside the display
+ENLARGED = 2.0  # times a small plate is enlarged at most
 CERTAIN = 0.6  # a class must be at least this probable to be called certain
 SMALLEST_BAND = 0.01  # of a frame: what its doubt is measured against when hardly anything is unknown
 Probabilities = NDArray[np.uint8]
@@ -92,7 +93,7 @@ class Propagator:
             for working in frames:
                 with self._engine.autocast:
                     frame = self._network.encode(working.view, place=working.place)
-                    logits = self._network.decode(frame, working.view, self._network.read(frame, [*references, *memory]))
+                    logits = self._network.decode(frame, working.view, self._network.read(frame, references, memory))
                     probabilities = logits.float().softmax(1)
                     if abs(working.frame - start) % MEMORY_EVERY == 0:
                         memory.append(self._network.remember(frame, working.view, probabilities))
@@ -108,7 +109,7 @@ class Propagator:
     def _working(self, plate: Plate) -> Working:
         display, window = self._plates.display, plate.window
         long_side = max(display.size)
-        scale = min(1.0, self._profile.working_side / long_side, LONGEST_SIDE / max(window.size))
+        scale = working_scale(self._profile, display=long_side, window=max(window.size))
         height, width = (max(1, round(side * scale)) for side in (window.height, window.width))
         view = self._padded(resized(self._plates.transform.view(plate.rgb), width=width, height=height))
         h, w = (side // STRIDE for side in view.shape[-2:])
@@ -128,6 +129,11 @@ class Propagator:
         height, width = working.size
         real = probabilities[..., :height, :width]
         self._trimaps.land(working.frame, decided(real, size=working.full), confidence=confidence(real, doubt[..., :height, :width]))
+
+
+def working_scale(profile: Profile, *, display: int, window: int) -> float:
+    """Return by how much plates are made smaller, or larger, for stage 1; display, window: their long sides in pixels."""
+    return min(ENLARGED, profile.working_side / display, LONGEST_SIDE / window)
 
 
 def fused(forward: Tensor, backward: Tensor, *, share: float) -> Tensor:

@@ -20,7 +20,7 @@ from .foregrounds import HELD_OUT
 from .glitches import Glitch, camouflaged, drawn_glitch, mistaken, moments, worsened
 from .motion import grids
 from .textures import decoded, light_of
-from .trimaps import painted, perturbed
+from .trimaps import NARROW, WIDEST, painted, perturbed
 
 TRAINING, HELD_BACK = 1, 2  # the first word of every seed: clips of one kind never share a seed with those of the other
 HELD_OUT_SEED = 9_000_000_000
@@ -100,7 +100,7 @@ def _clips(
             footage=footage,
             families=families,
             clean=clean,
-            plain=bool(glitches) and glitches[b].plain,
+            kind=glitches[b].kind if glitches else "usual",
         )
         for b in range(batch)
     ]
@@ -132,7 +132,8 @@ def _classes(words: list[int], alpha: Tensor, times: NDArray[np.float64], clean:
     found = []
     for b, clip in enumerate(alphas):
         rng = np.random.default_rng([*words, b, 1])
-        classes = painted(rng, clip, times[b], clean=clean)
+        plain = bool(glitches) and glitches[b].kind == "plain"
+        classes = painted(rng, clip, times[b], clean=clean, widest=NARROW if plain else WIDEST)
         spoiled = rng.random() < MISTAKEN
         classes = np.stack([perturbed(rng, c) for c in classes]) if spoiled and not clean else classes
         found.append(mistaken(rng, classes, glitches[b]) if glitches else classes)

@@ -11,14 +11,16 @@ from numpy.typing import NDArray
 
 from .degrade import Wear, drawn_wear
 from .footage import Footage, fractal
-from .foregrounds import FAMILIES, OPAQUE, SHARES, Layer, available, layer
+from .foregrounds import FAMILIES, OPAQUE, SEE_THROUGH, SHARES, Layer, available, layer
 from .motion import Motion, camera_motion, object_motion
-from .textures import Texture, moving, still
+from .textures import Texture, moving, still, unfocused
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 EXTENT = 1.3  # a layer reaches this much farther than the frame
 MOST_INSTANTS = 8
+CHOSEN = {"plain": OPAQUE, "hazy": SEE_THROUGH}  # families of a kind of clip
+UNFOCUSED = 0.75  # of what lies behind plain things is out of the lens's focus
 CLOSEST = 2.6  # a cut-out is at most this many times the frame's short side: hair is then as coarse as on a photograph
 
 
@@ -60,20 +62,24 @@ def drafted(
     footage: Footage | None,
     families: Sequence[str] | None,
     clean: bool,
-    plain: bool = False,
+    kind: str = "usual",
 ) -> Draft:
     """Draw a clip from the words of its seed; the second to last decides which layers of the pool are alive.
 
-    plain: opaque things whose colours are not made alike to what lies behind.
+    kind: "plain" is opaque things whose colours are not made alike to what lies behind, which is mostly out of focus; "hazy" is what can
+    be seen through; anything else is drawn from all families.
     """
-    if plain and families is None:
-        families = [name for name in available(footage) if name in OPAQUE]
+    plain = kind == "plain"
+    if families is None and kind in CHOSEN:
+        families = [name for name in available(footage) if name in CHOSEN[kind]]
     rng = np.random.default_rng(list(words))
     short = min(size)
     extent = (EXTENT * size[0] / short, EXTENT * size[1] / short)
     canvas = (round(EXTENT * size[0]), round(EXTENT * size[1]))
     linear = bool(rng.random() < 0.65)
     behind = moving(rng, canvas, footage, times.tolist()) if rng.random() < 0.25 else still(rng, canvas, footage)
+    if plain and rng.random() < UNFOCUSED:
+        behind = unfocused(rng, behind)
     first = _piece(rng, words[-2], canvas, extent, short, footage, families, behind, plain)
     again = rng.random()
     second = _piece(rng, words[-2], canvas, extent, short, footage, families, behind, plain) if again < 0.3 else None

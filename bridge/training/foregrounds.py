@@ -191,7 +191,8 @@ SHARES = {
     EFFECT: 0.03,
 }
 TRAINED = tuple(SHARES)
-OPAQUE = ("strands", "blobs", "edges", "twigs", "holed", CUTOUT)
+OPAQUE = ("strands", "blobs", "edges", "holed", CUTOUT)
+SEE_THROUGH = ("smoke", "glass", "veil")
 TINTED = {
     "blobs": 1.0,
     "edges": 1.0,

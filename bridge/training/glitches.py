@@ -4,8 +4,11 @@ Glitches are of four kinds, each on a frame of its own: the background has the f
 forgets what it knew in places, or its edge slips. In some clips the trimap's band swells anew on every frame.
 
 A trimap that keeps its distance from what is soft gives alpha away by the distance alone. People and stage 1 do not paint so: in most
-clips the band is therefore wider on either side, here more and there less. And plain clips have none of it: little noise, colours that
-are not alike, opaque things, as most photographs are. The prior is nearly right there, and the network must learn to leave it alone."""
+clips the band is therefore wider on either side, here more and there less.
+
+A third of the clips or so is ambiguous in this way. Half are plain, as most photographs are: little noise, opaque things before something
+out of focus, in colours that are not alike. The prior is nearly right there, and the network must learn to leave it alone. In hazy ones,
+smoke and glass, nothing is certain foreground. The others are left as they were made."""
 
 from __future__ import annotations
 
@@ -24,8 +27,10 @@ from .footage import noise
 from .trimaps import perturbed
 
 Classes = NDArray[np.uint8]
-HIDDEN, NOISY, JUMPING, FORGOTTEN, SLIPPED, LOOSE = 0.3, 0.35, 0.45, 0.25, 0.2, 0.7  # of the clips
-PLAIN, QUIET = 0.45, 0.25  # of the clips; the share of their noise that they keep
+KINDS = {"plain": 0.5, "ambiguous": 0.33, "hazy": 0.07, "usual": 0.1}  # shares of the clips
+HIDDEN, NOISY, JUMPING, FORGOTTEN, SLIPPED, LOOSE = 0.35, 0.45, 0.45, 0.3, 0.25, 0.7  # of the ambiguous clips
+TIDY = 0.5  # how much more seldom the others' bands jump and are loose
+QUIET = 0.25  # the share of their noise that plain clips keep
 OUTWARD, INWARD = 0.25, 0.12  # of the frame's short side, how far a loose band reaches at most
 STILL = 0.2  # of the clips stand still, so that every change of alpha is an error
 NEAR = 9  # pixels over which the foreground's colour is averaged to hide it
@@ -38,7 +43,7 @@ class Glitch:
 
     hidden: T×H×W float32, 0..1, how far the background takes the foreground's colour; noisier: T, factors of noise; swell: T, pixels by
     which the unknown band grows; forgotten: T×H×W bool, where nothing is certain; slipped: T, how badly edges slip; loose: 2×H×W float32,
-    pixels by which the band is wider towards background and towards foreground, on every frame; plain: an easy clip.
+    pixels by which the band is wider towards background and towards foreground, on every frame; kind: one of KINDS.
     """
 
     hidden: NDArray[np.float32]
@@ -47,29 +52,31 @@ class Glitch:
     forgotten: NDArray[np.bool_]
     slipped: tuple[float, ...]
     loose: NDArray[np.float32]
-    plain: bool
+    kind: str
 
 
 def drawn_glitch(rng: np.random.Generator, *, frames: int, size: tuple[int, int]) -> Glitch:
     """Draw the glitches of a clip of frames of a height and a width; those between its ends are hit three times in four."""
     hidden, forgotten = np.zeros((frames, *size), np.float32), np.zeros((frames, *size), bool)
     noisier, slipped = np.ones(frames), np.zeros(frames)
-    plain = rng.random() < PLAIN
-    if not plain and rng.random() < HIDDEN:
+    kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
+    ambiguous = kind == "ambiguous"
+    tidy = 1.0 if ambiguous else TIDY
+    if ambiguous and rng.random() < HIDDEN:
         hidden[_hit(rng, frames)] = np.clip(4 * (_patches(rng, size) - rng.uniform(0.45, 0.65)), 0, 1)
-    if not plain and rng.random() < NOISY:
+    if ambiguous and rng.random() < NOISY:
         noisier[_hit(rng, frames)] = rng.uniform(2.0, 6.0)
     swell = np.zeros(frames, int)
-    if rng.random() < JUMPING:
+    if rng.random() < tidy * JUMPING:
         swell = (0.06 * min(size) * rng.random(frames) ** 2 + 0.5).astype(int)
-    if not plain and rng.random() < FORGOTTEN:
+    if ambiguous and rng.random() < FORGOTTEN:
         forgotten[_hit(rng, frames)] = _patches(rng, size) > rng.uniform(0.4, 0.65)
-    if not plain and rng.random() < SLIPPED:
+    if ambiguous and rng.random() < SLIPPED:
         slipped[_hit(rng, frames)] = rng.uniform(1.0, 2.0)
     loose = np.zeros((2, *size), np.float32)
-    if rng.random() < LOOSE:
-        loose = np.stack([_widths(rng, size, most * min(size)) for most in (OUTWARD, INWARD)])
-    return Glitch(hidden, tuple(noisier.tolist()), tuple(swell.tolist()), forgotten, tuple(slipped.tolist()), loose, plain)
+    if rng.random() < tidy * LOOSE:
+        loose = np.stack([_widths(rng, size, tidy * most * min(size)) for most in (OUTWARD, INWARD)])
+    return Glitch(hidden, tuple(noisier.tolist()), tuple(swell.tolist()), forgotten, tuple(slipped.tolist()), loose, kind)
 
 
 def moments(rng: np.random.Generator, *, batch: int, times: Sequence[float]) -> NDArray[np.float64]:
@@ -90,7 +97,7 @@ def camouflaged(background: Tensor, foreground: Tensor, glitches: Sequence[Glitc
 
 def worsened(wear: Wear, glitch: Glitch) -> Wear:
     """Return the wear of a clip with the noise of a glitch, or with little noise where it is plain."""
-    if glitch.plain:
+    if glitch.kind == "plain":
         return replace(wear, shot=QUIET * wear.shot, read=QUIET * wear.read, quality=max(85.0, wear.quality) if wear.quality else 0.0)
     if max(glitch.noisier) <= 1.0:
         return wear
@@ -98,7 +105,7 @@ def worsened(wear: Wear, glitch: Glitch) -> Wear:
 
 
 def mistaken(rng: np.random.Generator, classes: Classes, glitch: Glitch) -> Classes:
-    """Return T×H×W classes with a glitch: a wider band, patches that became unknown, an edge that slipped."""
+    """Return T×H×W classes with a glitch: a wider band, patches that became unknown, an edge that slipped, no foreground."""
     result = np.stack([loosened(c, glitch.loose) for c in classes]) if glitch.loose.any() else classes.copy()
     for t, frame in enumerate(result):
         if glitch.slipped[t]:
@@ -107,7 +114,7 @@ def mistaken(rng: np.random.Generator, classes: Classes, glitch: Glitch) -> Clas
             brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * glitch.swell[t] + 1,) * 2)
             frame[cv2.dilate((frame == 1).astype(np.uint8), brush) > 0] = 1
     result[glitch.forgotten] = 1
-    return result
+    return np.minimum(result, 1) if glitch.kind == "hazy" else result
 
 
 def loosened(classes: Classes, loose: NDArray[np.float32]) -> Classes:

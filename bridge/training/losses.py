@@ -20,6 +20,11 @@ def alpha_loss(predicted: Tensor, truth: Tensor, unknown: Tensor) -> Tensor:
     return masked_mean(((predicted - truth) ** 2 + 1e-6).sqrt(), unknown)
 
 
+def square_loss(predicted: Tensor, truth: Tensor, unknown: Tensor) -> Tensor:
+    """Return the mean square error in the unknown region: what MSE counts (Rhemann et al. 2009)."""
+    return masked_mean((predicted - truth).square(), unknown)
+
+
 def composition_loss(predicted: Tensor, truth: Tensor, unknown: Tensor, *, contrast: Tensor) -> Tensor:
     """Return the error of the composite over the true colours in the unknown region (Deep Image Matting, equation 2).
 

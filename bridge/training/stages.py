@@ -20,7 +20,7 @@ from .footage import Footage
 UNKNOWN_CHANNEL, CONFIDENCE = 4, 15  # of the matting network's inputs
 MEMORIES = 2  # non-key memories a solve gives the attention
 
-
+ENLARGED = (1.0, 1.5, 2.0)  # how many times clips are enlarged for stage 1; objects then cover more of its tokens
 GROUPS = 12  # prepared batches alive at once
 REPEATED, FIRST = 0.12, 0.08  # shares of clips shown as one photograph, and as the first frames of a shot
 MISLED = 0.25  # of the clips have a frame whose prior is wrong in patches, beyond what its colours would explain
@@ -169,6 +169,7 @@ def _matting_loss(alpha: Tensor, lesson: Lesson, inputs: Tensor) -> tuple[Tensor
     flat = [x.flatten(0, 1) for x in (exact, truth, weight)]
     terms = {
         "alpha": losses.alpha_loss(*flat),
+        "square": 2.0 * losses.square_loss(*flat),
         "composition": 0.5 * losses.composition_loss(*flat, contrast=contrast.flatten(0, 1)),
         "laplacian": 0.5 * losses.laplacian_loss(*flat),
         "gradient": 0.5 * losses.gradient_loss(*flat),
@@ -184,23 +185,34 @@ def propagation_step(network: nn.Module, *, step: int, seed: int, setting: Setti
     assert isinstance(network, PropagationNetwork)
     number = seed * 1_000_003 + step
     draw = random.Random(number)
+    factor = draw.choice(ENLARGED)
+    batch = max(2, round(setting.batch / factor**2))
     clips = make_clips(
-        batch=setting.batch, times=_far_times(draw, 5), size=setting.size, seed=number, footage=setting.footage, device=setting.device
+        batch=batch, times=_far_times(draw, 5), size=setting.size, seed=number, footage=setting.footage, device=setting.device
     )
     keys = [0, 4] if draw.random() < 0.35 else [0]
+    view, marks = (m.unflatten(0, (batch, -1)) for m in enlarged(clips.view.flatten(0, 1), clips.classes.flatten(0, 1), factor=factor))
     with torch.autocast(setting.device.type, dtype=setting.precision, enabled=setting.precision != torch.float32):
-        logits, targets = rolled_out(network, clips.view, clips.classes, keys=keys)
-    classes = clips.classes[:, targets, 0].flatten(0, 1)
+        logits, targets = rolled_out(network, view, marks, keys=keys)
+    classes = marks[:, targets, 0].flatten(0, 1)
     flat = logits.flatten(0, 1)
     terms = {"classes": losses.class_loss(flat, classes), "false": losses.false_certainty(flat, classes)}
     with torch.no_grad():
         agreement = (flat.argmax(1) == classes).float().mean()
-        unmoved = (clips.classes[:, targets, 0] == clips.classes[:, :1, 0]).float().mean()
+        unmoved = (marks[:, targets, 0] == marks[:, :1, 0]).float().mean()
     return torch.stack(list(terms.values())).sum(), {
         "agreement": float(agreement),
         "unmoved": float(unmoved),
         **{k: float(v.detach()) for k, v in terms.items()},
     }
+
+
+def enlarged(view: Tensor, classes: Tensor, *, factor: float) -> tuple[Tensor, Tensor]:
+    """Return N×3×H×W views and N×1×H×W classes at `factor` times their size, as stage 1 is shown small plates."""
+    if factor == 1.0:
+        return view, classes
+    marks = F.interpolate(classes.float(), scale_factor=factor, mode="nearest-exact").to(classes.dtype)
+    return F.interpolate(view, scale_factor=factor, mode="bilinear"), marks
 
 
 def _far_times(draw: random.Random, count: int) -> list[int]:
@@ -229,6 +241,6 @@ def rolled_out(network: PropagationNetwork, view: Tensor, classes: Tensor, *, ke
     targets = [i for i in range(t) if i not in keys]
     logits = []
     for i in targets:
-        logits.append(network.decode(frames[i], view[:, i], network.read(frames[i], [*known, *solved[-MEMORIES:]])))
+        logits.append(network.decode(frames[i], view[:, i], network.read(frames[i], known, solved[-MEMORIES:])))
         solved.append(network.remember(frames[i], view[:, i], logits[-1].softmax(1)))
     return torch.stack(logits, 1), targets

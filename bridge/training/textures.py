@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -53,6 +53,13 @@ def moving(rng: np.random.Generator, size: tuple[int, int], footage: Footage | N
     start = int(rng.integers(2 * last))
     places = [last - abs((start + round(t)) % (2 * last) - last) for t in times]
     return Texture(_crop(rng, run[places], size))
+
+
+def unfocused(rng: np.random.Generator, texture: Texture) -> Texture:
+    """Return the texture as a lens blurs it that is focused on something nearer: by 0.5 to 6 % of the short side."""
+    sigma = min(texture.pixels.shape[1:3]) * np.exp(rng.uniform(np.log(0.005), np.log(0.06)))
+    blurred = [cv2.GaussianBlur(frame, (0, 0), float(sigma), borderType=cv2.BORDER_REFLECT) for frame in texture.pixels]
+    return replace(texture, pixels=np.stack(blurred))
 
 
 def _crop(rng: np.random.Generator, frames: Bytes, size: tuple[int, int]) -> Bytes:

@@ -10,6 +10,7 @@ from .footage import noise
 
 Floats = NDArray[np.float32]
 Classes = NDArray[np.uint8]
+WIDEST, NARROW = 0.075, 0.035  # of the frame's short side, how far a painted band reaches from what is soft
 SOFT = (0.02, 0.98)  # alpha outside this is as good as background or foreground to a painter
 
 
@@ -26,14 +27,17 @@ def clean_classes(
     return np.where(outside > radius, 0, np.where(inside > inner, 2, 1)).astype(np.uint8)
 
 
-def painted(rng: np.random.Generator, alphas: Floats, times: NDArray[np.float64], *, clean: bool = False) -> Classes:
+def painted(
+    rng: np.random.Generator, alphas: Floats, times: NDArray[np.float64], *, clean: bool = False, widest: float = WIDEST
+) -> Classes:
     """Return T×H×W classes of a clip, the band's width uneven in place and drifting in time.
 
     alphas: T×H×W; times: T frame numbers. clean: certain only outside SOFT; else each painter has limits of his own near it.
+    widest: of the frame's short side, the most that the band is wide.
     """
     height, width = alphas.shape[1:]
     side, short = max(height, width), min(height, width)
-    base = np.exp(rng.uniform(np.log(1.0), np.log(0.075 * short), 2))
+    base = np.exp(rng.uniform(np.log(1.0), np.log(max(1.5, widest * short)), 2))
     if rng.random() < 0.6:
         base[1] = base[0]
     uneven, drift = rng.uniform(0, 0.7) * (rng.random() < 0.6), rng.uniform(0, 0.35)
