@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from bridge.failures import explained
 from bridge.sequence import parse_range
@@ -60,7 +60,7 @@ class Shots:
     def __init__(self, jobs: Jobs, *, clerks: Clerks, configuration: Configuration) -> None:
         self._jobs, self._clerks, self._configuration = jobs, clerks, configuration
         self._shots: OrderedDict[str, Opened] = OrderedDict()
-        self._users: dict[str, WeakSet[Session]] = {}
+        self._users: dict[str, WeakKeyDictionary[Session, Opened]] = {}
         self._memory = SharedFiles(configuration.shared)
         self._folders = tuple(Path(os.path.realpath(folder)) for folder in configuration.folders)
 
@@ -100,10 +100,10 @@ class Shots:
             self._remember(shot, peer)
             peer.say(wire.ShotOpened(shot.id, _seen(peer, shot.folder)), request=request)
 
-        self._ask(asked.folder or "loose", work, then, peer, request)
+        self._ask(asked.folder or shot_id(asked.description, None), work, then, peer, request)
 
     def _key(self, peer: Peer, request: int, asked: wire.ShotKey, parts: Parts) -> None:
-        shot, guard = self._shot(asked.shot), self._guard(peer)
+        shot, guard = self._shot(asked.shot, peer), self._guard(peer)
 
         def work() -> None:
             pixels, frame = asked.pixels, asked.frame
@@ -120,13 +120,13 @@ class Shots:
         self._done(shot, work, peer, request)
 
     def _frame(self, peer: Peer, request: int, asked: wire.ShotFrame, parts: Parts) -> None:
-        shot, pixels = self._shot(asked.shot), asked.pixels
+        shot, pixels = self._shot(asked.shot, peer), asked.pixels
         if isinstance(pixels, FilePixels):
             raise UsageError("Frames in files need not be given: open the shot with their pattern.", frame=asked.frame)
         self._done(shot, lambda: given.write_frame(shot.on_disk(), asked, self._taken(pixels, parts, peer)), peer, request)
 
     def _solve(self, peer: Peer, request: int, asked: wire.ShotSolve, _: Parts) -> None:
-        shot = self._shot(asked.shot)
+        shot = self._shot(asked.shot, peer)
 
         def then(_: None) -> None:
             self._jobs.solve(shot, asked.frames, peer=peer, request=request)
@@ -134,7 +134,7 @@ class Shots:
         self._ask(shot.id, lambda: self._judge(shot, peer), then, peer, request)
 
     def _preview(self, peer: Peer, request: int, asked: wire.ShotPreview, _: Parts) -> None:
-        shot = self._shot(asked.shot)
+        shot = self._shot(asked.shot, peer)
         if asked.how == "shared" and asked.into is None:
             raise UsageError("A preview into shared memory needs to know where.", frame=asked.frame)
         if asked.how == "shared" and peer.door.secure:
@@ -162,10 +162,10 @@ class Shots:
         self._ask(shot.id, work, then, peer, request)
 
     def _status(self, peer: Peer, request: int, asked: wire.ShotStatus, _: Parts) -> None:
-        shot = self._shot(asked.shot)
-        frames = parse_range(asked.frames) if asked.frames else None
+        shot = self._shot(asked.shot, peer)
 
         def work() -> wire.ShotState:
+            frames = parse_range(asked.frames) if asked.frames else None
             return results.state_of(shot.description, frames) if shot.folder is None else standing(shot.on_disk(), frames=frames).message()
 
         def then(state: wire.ShotState) -> None:
@@ -175,16 +175,16 @@ class Shots:
         self._ask(shot.id, work, then, peer, request)
 
     def _lock(self, peer: Peer, request: int, asked: wire.ShotLock, _: Parts) -> None:
-        shot, frames = self._shot(asked.shot), parse_range(asked.frames)
+        shot = self._shot(asked.shot, peer)
 
         def work() -> None:
             found = shot.on_disk()
-            (found.lock if asked.locked else found.unlock)(frames)
+            (found.lock if asked.locked else found.unlock)(parse_range(asked.frames))
 
         self._done(shot, work, peer, request)
 
     def _result(self, peer: Peer, request: int, asked: wire.ShotResult, _: Parts) -> None:
-        shot, guard = self._shot(asked.shot), self._guard(peer)
+        shot, guard = self._shot(asked.shot, peer), self._guard(peer)
         shared = None if peer.door.secure else self._memory
 
         def work() -> results.Found:
@@ -196,9 +196,9 @@ class Shots:
 
     def _close(self, peer: Peer, request: int, asked: wire.ShotClose, _: Parts) -> None:
         """Forget a shot when the last that opened it closes it; a host that closes it takes it from no other."""
-        shot, users = self._shot(asked.shot), self._users.get(asked.shot, WeakSet())
+        shot, users = self._shot(asked.shot, peer), self._users.get(asked.shot, WeakKeyDictionary())
         if peer.session is not None:
-            users.discard(peer.session)
+            users.pop(peer.session, None)
             peer.session.shots.discard(shot.id)
         if not users:
             self._forget(shot.id)
@@ -251,18 +251,20 @@ class Shots:
 
         self._clerks.ask(strand, work, then=carried_on, otherwise=failed)
 
-    def _shot(self, name: str) -> Opened:
-        """Return an open shot. Raises UnknownShotError."""
+    def _shot(self, name: str, peer: Peer) -> Opened:
+        """Return an open shot as this client opened it, else as the last one did that opened it. Raises UnknownShotError."""
         if name not in self._shots:
             raise UnknownShotError(f"The shot {name} is not open.", remedy="Open it first; the daemon may have been started anew.")
         self._shots.move_to_end(name)
-        return self._shots[name]
+        users = self._users.get(name)
+        own = users.get(peer.session) if users is not None and peer.session is not None else None
+        return own or self._shots[name]
 
     def _remember(self, shot: Opened, peer: Peer) -> None:
         self._shots[shot.id] = shot
         self._shots.move_to_end(shot.id)
         if peer.session is not None:
-            self._users.setdefault(shot.id, WeakSet()).add(peer.session)
+            self._users.setdefault(shot.id, WeakKeyDictionary())[peer.session] = shot
         while len(self._shots) > MOST:
             self._forget(next(iter(self._shots)))
 
