@@ -81,6 +81,7 @@ def test_a_scene_that_stands_still_flickers_only_by_its_trimaps(monkeypatch: pyt
     torch.manual_seed(0)
     networks = Networks(PropagationNetwork().eval(), MattingNetwork().eval(), "drawn")
     monkeypatch.setattr(stillness, "SIZE", 64)
+    monkeypatch.setattr(stillness, "FRAMES", 6)
     monkeypatch.setattr(stillness, "SCENES", (("blobs", 3),))
     with torch.inference_mode():
         jumping = stillness.flicker(networks, footage=None)

@@ -66,10 +66,10 @@ class Walk:
 
 
 def shown(clips: Clips, classes: Tensor) -> Tensor:
-    """Return what stage 2 is shown of every frame of a clip with these trimaps, T×17×H×W."""
+    """Return what stage 2 is shown of a clip's first frames with these trimaps, T×17×H×W."""
     linear = bool(clips.linear[0])
     view, plate = clips.view[0], clips.plate[0]
-    each = [slice(t, t + 1) for t in range(len(view))]
+    each = [slice(t, t + 1) for t in range(len(classes))]
     return torch.cat([matting_inputs(view[t], plate[t], classes[t], linear=linear) for t in each])
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .comparison import ALONE, FLOW_PEER, FRAMES, OURS, SIZE, Compared, Row, Rows, means
+from .stillness import FRAMES as STILLS
 from .stillness import SCENES, WIDTHS
 
 
@@ -31,6 +32,7 @@ def page(measured: Measured) -> str:
         weights=measured.weights,
         clips=len(clips),
         scenes=len(SCENES),
+        stills=STILLS,
         widths=", ".join(f"{w:g}" for w in WIDTHS),
         frames=FRAMES,
         size=SIZE,
@@ -105,8 +107,8 @@ foreground although alpha is more than 0.05 away from it.
 ## Scenes that stand still
 
 {scenes} scenes without noise that stand still, two of families that were never trained on. Mean change of alpha from frame to frame,
-× 255, over the pixels that either frame calls unknown: solved from one key, and with painted trimaps whose unknown band is {widths}
-pixels wide in turn.
+× 255, over the pixels that either frame calls unknown: {stills} frames solved from one key, and painted trimaps whose unknown band is
+{widths} pixels wide in turn.
 
 {flicker}
 

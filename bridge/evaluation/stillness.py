@@ -20,6 +20,7 @@ from . import metrics
 from .methods import mattes, priors, propagated, shown
 
 SIZE = 256
+FRAMES, PAINTED = 24, 5.0  # of a scene solved from one key, and the width of the key's band in pixels
 WIDTHS = (2.0, 7.0, 3.0, 10.0, 5.0, 8.0)  # pixels from what is soft to what is certain, frame after frame
 SCENES = (("strands", 77), ("blobs", 78), ("leaves", 79), ("lace", 80))
 Rows = dict[str, dict[str, float]]
@@ -32,9 +33,10 @@ def flicker(networks: Networks, *, footage: Footage | None) -> Rows:
 
 
 def _of_scene(networks: Networks, family: str, seed: int, footage: Footage | None) -> dict[str, float]:
-    still = make_clips(batch=1, times=[0] * len(WIDTHS), size=SIZE, seed=seed, footage=footage, families=[family], clean=True)
-    still.classes[0] = drawn(still.alpha[0, 0, 0].numpy(), WIDTHS)
-    jumping, carried = still.classes[0], propagated(networks.propagation, still, [0])
+    still = make_clips(batch=1, times=[0] * FRAMES, size=SIZE, seed=seed, footage=footage, families=[family], clean=True)
+    alpha = still.alpha[0, 0, 0].numpy()
+    still.classes[0] = drawn(alpha, (PAINTED,))
+    jumping, carried = drawn(alpha, WIDTHS), propagated(networks.propagation, still, [0])
     inputs = shown(still, jumping)
     found = {
         "both stages, one key": (mattes(networks.matting, shown(still, carried), carried), carried),
