@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from bridge.models.matting import MattingNetwork
 from bridge.models.propagation import PropagationNetwork
-from bridge.training import checkpoint, losses
+from bridge.training import checkpoint, losses, stages
 from bridge.training.export import export
+from bridge.training.joint import JointLessons, Stages, carrier_of
 from bridge.training.loop import Plan, optimizer_for, rate_at, train
-from bridge.training.stages import MattingLessons, Setting, propagation_step, rolled_out
+from bridge.training.stages import MattingLessons, Setting, prepared, propagation_step, rolled_out
 
 SETTING = Setting(batch=1, size=64, footage=None, device=torch.device("cpu"), precision=torch.float32)
 
@@ -55,7 +56,7 @@ def test_the_rate_warms_up_stays_and_falls() -> None:
 
 
 def learned(
-    network: nn.Module, steps: range, optimizer: torch.optim.Optimizer, average: checkpoint.Average, lessons: MattingLessons
+    network: nn.Module, steps: range, optimizer: torch.optim.Optimizer, average: checkpoint.Average, lessons: MattingLessons | JointLessons
 ) -> Tensor:
     for step in steps:
         loss, _ = lessons.step(network, step=step, seed=1, setting=SETTING)
@@ -80,6 +81,42 @@ def test_a_resumed_run_goes_on_exactly(tmp_path: Path) -> None:
     resumed = learned(other, range(2, 4), again, kept, MattingLessons())
     assert (straight - resumed).abs().max() < 1e-6
     assert all(torch.allclose(average.state[k], kept.state[k], atol=1e-6) for k in average.state)
+
+
+def test_a_joint_run_trains_both_stages_and_goes_on_exactly(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = Stages().train()
+    carrier = carrier_of(tmp_path, network, resume=False)
+    optimizer, average = optimizer_for(network), checkpoint.Average(network)
+    lessons = JointLessons(carrier)
+    before = {k: v.clone() for k, v in network.state_dict().items()}
+    learned(network, range(2), optimizer, average, lessons)
+    moved = {name.split(".")[0] for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
+    assert moved == {"propagation", "matting"}
+    checkpoint.save(tmp_path, network=network, average=average, optimizer=optimizer, state={"step": 2, "elapsed_s": 0.0, "seed": 1})
+    straight = learned(network, range(2, 3), optimizer, average, lessons)
+    other = Stages().train()
+    again, kept = optimizer_for(other), checkpoint.Average(other)
+    checkpoint.load(tmp_path, network=other, average=kept, optimizer=again)
+    resumed = learned(other, range(2, 3), again, kept, JointLessons(carrier_of(tmp_path, other, resume=True)))
+    assert (straight - resumed).abs().max() < 1e-6
+    (tmp_path / "weights").mkdir()
+    entries = [export(tmp_path, stage=stage, weights=tmp_path / "weights") for stage in ("propagation", "matting")]
+    assert [set(load_file(tmp_path / "weights" / e["file"])) for e in entries] == [
+        {k for k in n.state_dict() if not k.endswith("num_batches_tracked")} for n in (other.propagation, other.matting)
+    ]
+
+
+def test_stage_2_sees_trimaps_that_stage_1_carried_from_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stages, "CARRIED", 1.0)
+    torch.manual_seed(0)
+    own = prepared(7, SETTING, carrier=PropagationNetwork().eval())
+    monkeypatch.setattr(stages, "CARRIED", 0.0)
+    painted = prepared(7, SETTING, carrier=PropagationNetwork().eval())
+    assert own.inputs.shape == painted.inputs.shape
+    assert own.alpha.shape == (1, 4, 1, 64, 64)
+    assert (own.classes != painted.classes).any()
+    assert (own.inputs[:, :, 3:6].argmax(2) == own.classes[:, :, 0]).all()
 
 
 def test_only_the_last_checkpoint_stays_and_a_half_written_one_is_never_it(tmp_path: Path) -> None:

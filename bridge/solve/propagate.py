@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from bridge.imaging.resample import resized
 from bridge.models.layers import NARROWEST
-from bridge.models.propagation import COARSEST, STRIDE, Memory, PropagationNetwork, token_places
+from bridge.models.propagation import CERTAIN, COARSEST, STRIDE, Memory, PropagationNetwork, certain_classes, token_places
 from bridge.shot.plates import Plate, Plates
 from bridge.shot.profile import MEMORY_EVERY, MEMORY_KEPT, Profile
 from bridge.shot.segments import Segment
@@ -32,7 +32,6 @@ from .trimaps import Classes, Trimaps
 
 LONGEST_SIDE = 960  # pixels of a working view, however far the plate reaches outside the display
 ENLARGED = 2.0  # times a small plate is enlarged at most
-CERTAIN = 0.6  # a class must be at least this probable to be called certain
 SMALLEST_BAND = 0.01  # of a frame: what its doubt is measured against when hardly anything is unknown
 Probabilities = NDArray[np.uint8]
 
@@ -167,12 +166,5 @@ def confidence(probabilities: Tensor, doubt: Tensor) -> float:
 
 
 def decided(probabilities: Tensor, *, size: tuple[int, int]) -> Classes:
-    """Return classes at full size (height, width) from 1×3×H×W working probabilities.
-
-    Where background would touch foreground, the pixels between become unknown: no edge is harder than a working pixel.
-    """
-    background, foreground = (probabilities[:, k : k + 1] >= CERTAIN for k in (0, 2))
-    touch = F.max_pool2d(background.float(), 3, 1, 1) * F.max_pool2d(foreground.float(), 3, 1, 1) > 0
-    certain = torch.cat([probabilities[:, 0:1], probabilities[:, 2:3]], 1) * ~touch
-    full = F.interpolate(certain.float(), size=size, mode="bilinear")[0] >= CERTAIN
-    return (torch.ones(size, dtype=torch.uint8, device=full.device) - full[0].to(torch.uint8) + full[1].to(torch.uint8)).cpu().numpy()
+    """Return H×W classes at full size (height, width) from 1×3×h×w working probabilities, see `certain_classes`."""
+    return certain_classes(probabilities, size=size)[0, 0].cpu().numpy()

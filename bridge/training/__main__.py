@@ -1,4 +1,4 @@
-"""Train a stage: python -m bridge.training --stage matting --minutes 30 --out RUN [--resume] [--pack FILE]."""
+"""Train one stage or both: python -m bridge.training --stage matting --minutes 30 --out RUN [--resume] [--pack FILE]."""
 
 from __future__ import annotations
 
@@ -8,23 +8,29 @@ import logging
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from bridge.models.matting import MattingNetwork
 from bridge.models.propagation import PropagationNetwork
 
-from . import judges, stages
+from . import checkpoint, judges, stages
 from .footage import Footage
+from .joint import JointLessons, Stages, carrier_of, judge_joint
 from .loop import Plan, train
 
 
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m bridge.training", description=__doc__)
-    parser.add_argument("--stage", choices=("propagation", "matting"), required=True)
+    parser.add_argument("--stage", choices=("propagation", "matting", "joint"), required=True)
     parser.add_argument("--minutes", type=float, required=True, help="stop after this long, saved and judged")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run's checkpoints")
     parser.add_argument("--resume", action="store_true", help="go on from the latest checkpoint in the folder")
+    parser.add_argument(
+        "--start", type=Path, action="append", default=[], help="begin a new run from another's averaged weights; repeatable"
+    )
+    parser.add_argument("--trimaps-by", type=Path, help="a run of stage 1 whose own trimaps stage 2 is to see (joint: its own)")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--pack", type=Path, help="packed footage, see bridge.training.footage; procedural textures without it")
     parser.add_argument("--data", type=Path, help="folder that holds validation/, to be judged by photographs")
@@ -38,7 +44,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Train one stage as the command line says."""
+    """Train as the command line says."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     args = arguments()
     torch.set_num_threads(args.threads)
@@ -48,13 +54,32 @@ def main() -> None:
     setting = stages.Setting(batch=args.batch, size=args.size, footage=footage, device=device, precision=getattr(torch, args.precision))
     plan = Plan(minutes=args.minutes, rate=args.rate, seed=args.seed)
     common = {"plan": plan, "setting": setting, "folder": args.out, "resume": args.resume}
-    if args.stage == "matting":
+    found = [checkpoint.averaged(run) for run in args.start]
+    network = begun(args.stage, found)
+    if isinstance(network, Stages):
+        lessons = JointLessons(carrier_of(args.out, network, resume=args.resume))
+        judge = functools.partial(judge_joint, footage=footage, data=args.data)
+        train(network, lessons.step, judge=judge, shadow=Stages(), **common)
+    elif isinstance(network, MattingNetwork):
+        carrier = begun("propagation", [checkpoint.averaged(args.trimaps_by)]) if args.trimaps_by else None
+        assert carrier is None or isinstance(carrier, PropagationNetwork)
         judge = functools.partial(judges.judge_matting, footage=footage, data=args.data)
-        network = convert_conv2d_weight_memory_format(MattingNetwork(), torch.channels_last)
-        train(network, stages.MattingLessons().step, judge=judge, shadow=MattingNetwork(), **common)
+        train(network, stages.MattingLessons(carrier=carrier).step, judge=judge, shadow=MattingNetwork(), **common)
     else:
-        seen = functools.partial(judges.judge_propagation, footage=footage)
-        train(PropagationNetwork(), stages.propagation_step, judge=seen, shadow=PropagationNetwork(), **common)
+        judge = functools.partial(judges.judge_propagation, footage=footage)
+        train(network, stages.propagation_step, judge=judge, shadow=PropagationNetwork(), **common)
+
+
+def begun(stage: str, found: list[dict[str, Tensor]]) -> PropagationNetwork | MattingNetwork | Stages:
+    """Return a stage's network, or both, with the weights of the runs that hold such a network. Raises RuntimeError for any other."""
+    propagation = PropagationNetwork()
+    matting = convert_conv2d_weight_memory_format(MattingNetwork(), torch.channels_last)
+    wanted: dict[str, list[PropagationNetwork | MattingNetwork]]
+    wanted = {"propagation": [propagation], "matting": [matting], "joint": [propagation, matting]}
+    for state in found:
+        network = next((n for n in wanted[stage] if n.state_dict().keys() == state.keys()), wanted[stage][-1])
+        network.load_state_dict(state)
+    return wanted[stage][0] if stage != "joint" else Stages(propagation=propagation, matting=matting)
 
 
 if __name__ == "__main__":

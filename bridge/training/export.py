@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import save
+from torch import Tensor
 
 from . import checkpoint
 
@@ -23,7 +24,7 @@ def export(run: Path, *, stage: str, weights: Path, also: Path | None = None, re
     """Write STAGE.safetensors (float16; statistics of batch normalisation too) and its entry in manifest.json; return the entry."""
     last = run / (run / checkpoint.LATEST).read_text(encoding="utf-8").strip()
     state = json.loads((last / "state.json").read_text(encoding="utf-8"))
-    found = [checkpoint.averaged(r) for r in (run, also) if r is not None]
+    found = [_of_stage(checkpoint.averaged(r), stage) for r in (run, also) if r is not None]
     means = {k: torch.stack([f[k].float() for f in found]).mean(0) for k in found[0] if not k.endswith("num_batches_tracked")}
     tensors = {k: v.to(torch.float16).contiguous() for k, v in means.items()}
     if stage == "matting":
@@ -46,6 +47,12 @@ def export(run: Path, *, stage: str, weights: Path, also: Path | None = None, re
     manifest = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     path.write_text(json.dumps(manifest | {stage: entry}, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return entry
+
+
+def _of_stage(state: dict[str, Tensor], stage: str) -> dict[str, Tensor]:
+    """Return the weights of one stage; those of a joint run have its name before theirs."""
+    own = {k.removeprefix(f"{stage}."): v for k, v in state.items() if k.startswith(f"{stage}.")}
+    return own or state
 
 
 def main() -> None:

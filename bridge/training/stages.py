@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bridge.models.inputs import PRIOR_ALPHA, matting_inputs
-from bridge.models.propagation import Memory, PropagationNetwork
+from bridge.models.propagation import Memory, PropagationNetwork, certain_classes
 
 from . import losses
-from .clips import make_clips
+from .clips import Clips, make_clips
 from .footage import Footage
 
 UNKNOWN_CHANNEL, CONFIDENCE = 4, 15  # of the matting network's inputs
@@ -25,6 +25,7 @@ GROUPS = 12  # prepared batches alive at once
 REPEATED, FIRST = 0.12, 0.08  # shares of clips shown as one photograph, and as the first frames of a shot
 MISLED = 0.25  # of the clips have a frame whose prior is wrong in patches, beyond what its colours would explain
 HEAVIEST, NEARLY_RIGHT = 8.0, 0.03  # most weight of a pixel; mean error of a prior below which clips are alike
+CARRIED, FARTHEST = 0.5, 10  # share of batches with stage 1's own trimaps, where there is one; frames from the key at most
 USES = 8  # steps between two new ones: so often each is used, every time flipped, turned and reversed anew
 
 
@@ -72,10 +73,12 @@ class MattingLessons:
     """Stage 2's step. Preparing a clip, the colour prior above all, costs more than learning from it, so each is used several times.
 
     Which batches are alive at a step, and how they are varied, follows from the step's seed alone: a resumed run makes them again.
+    With a `carrier`, a stage 1 that stays as it is, some batches have the trimaps that it carries over from a key.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, carrier: PropagationNetwork | None = None) -> None:
         self._alive: dict[int, Lesson] = {}
+        self._carrier = None if carrier is None else carrier.eval()
 
     def step(self, network: nn.Module, *, step: int, seed: int, setting: Setting) -> tuple[Tensor, dict[str, float]]:
         """Return the loss on clips of four neighbouring frames: two alphas, each from three frames."""
@@ -90,21 +93,37 @@ class MattingLessons:
 
     def _group(self, group: int, seed: int, setting: Setting) -> Lesson:
         if group not in self._alive:
-            self._alive[group] = prepared(seed * 1_000_003 + group, setting)
+            self._alive[group] = prepared(seed * 1_000_003 + group, setting, carrier=self._carrier)
         return self._alive[group]
 
 
 @torch.no_grad()
-def prepared(seed: int, setting: Setting) -> Lesson:
+def prepared(seed: int, setting: Setting, *, carrier: PropagationNetwork | None = None) -> Lesson:
     """Make one batch of clips and what the network is shown of them; the prior searches at half resolution every other time."""
+    draw = random.Random(seed)
+    away = draw.randint(1, FARTHEST) if carrier is not None and draw.random() < CARRIED else 0
+    times = [0, *range(away, away + 4)] if away else list(range(4))
     clips = make_clips(
-        batch=setting.batch, times=range(4), size=setting.size, seed=seed, footage=setting.footage, device=setting.device, glitches=True
+        batch=setting.batch, times=times, size=setting.size, seed=seed, footage=setting.footage, device=setting.device, glitches=True
     )
+    if carrier is not None and away:
+        clips = carried(carrier, clips, precision=setting.precision)
     n, t = clips.plate.shape[:2]
     flat = [x.flatten(0, 1) for x in (clips.view, clips.plate, clips.classes)]
     inputs = matting_inputs(*flat, linear=clips.linear.repeat_interleave(t), step=1 + seed % 2).unflatten(0, (n, t))
     contrast = (clips.foreground.clamp(0, 1) - clips.background.clamp(0, 1)).abs().mean(2, keepdim=True)
     return Lesson(inputs.half(), clips.alpha, contrast, clips.classes)
+
+
+def carried(carrier: PropagationNetwork, clips: Clips, *, precision: torch.dtype) -> Clips:
+    """Return the clips without their first frame, which is the key; stage 1 carries its trimap to the others."""
+    n, t, _, *size = clips.view.shape
+    view, marks = (m.unflatten(0, (n, t)) for m in enlarged(clips.view.flatten(0, 1), clips.classes.flatten(0, 1), factor=ENLARGED[-1]))
+    with torch.autocast(view.device.type, dtype=precision, enabled=precision != torch.float32):
+        logits, _ = rolled_out(carrier, view, marks, keys=[0])
+    classes = certain_classes(logits.flatten(0, 1).float().softmax(1), size=(size[0], size[1])).unflatten(0, (n, t - 1))
+    later = {f.name: getattr(clips, f.name)[:, 1:] for f in fields(clips) if f.name not in ("linear", "classes")}
+    return replace(clips, **later, classes=classes)
 
 
 def evened(unknown: Tensor, wrong: Tensor) -> Tensor:
