@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -60,7 +61,7 @@ def of_loose(description: Description, asked: ShotResult) -> Where:
     output = next((o for o in plan.outputs if o.name == name), None)
     if output is None:
         raise UsageError(f"This shot has no {asked.kind}.", remedy="Ask for it when the shot is opened.", frame=asked.frame)
-    return Where(output.files.path(asked.frame), asked.kind, _state(plan, asked.frame))
+    return Where(output.files.path(asked.frame), asked.kind, _state(plan, asked.frame, plan.plates.frames))
 
 
 def read(where: Where, asked: ShotResult | ShotPreview, *, shared: SharedFiles | None) -> Found:
@@ -87,9 +88,9 @@ def read(where: Where, asked: ShotResult | ShotPreview, *, shared: SharedFiles |
 def state_of(description: Description, frames: tuple[int, ...] | None) -> ShotState:
     """Return how a loose shot stands. Raises InputError, UsageError."""
     plan = planned(request_of(description))
-    known = {*plan.wanted, *plan.missing}
+    known, present = {*plan.wanted, *plan.missing}, frozenset(plan.plates.frames)
     some = sorted(known if frames is None else known & set(frames))
-    stands = [(f, _state(plan, f), _flags(plan, f)) for f in some]
+    stands = [(f, _state(plan, f, present), _flags(plan, f)) for f in some]
     return ShotState(description, (some[0], some[-1]) if some else None, tuple(runs(stands)), tuple(plan.keys))
 
 
@@ -97,8 +98,8 @@ def _flags(plan: Plan, frame: int) -> tuple[Any, ...]:
     return (("key",) if frame in plan.keys else ()) + (("plate missing",) if frame in plan.missing else ())
 
 
-def _state(plan: Plan, frame: int) -> FrameState:
-    if frame not in plan.plates.frames:
+def _state(plan: Plan, frame: int, present: Collection[int]) -> FrameState:
+    if frame not in present:
         return "unsolved"
     states = {output.state(frame) for output in plan.outputs}
     if states == {State.CURRENT}:

@@ -21,6 +21,7 @@ from bridge.wire.errors import ImageError
 from .segments import Segment, neighbours
 
 DIGEST_BYTES = 16
+_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 class Digest(Protocol):
@@ -31,8 +32,7 @@ class Digest(Protocol):
 
 def digest_of(value: object) -> str:
     """Return the digest of any JSON value, independent of the order of its keys."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.blake2b(text.encode(), digest_size=DIGEST_BYTES).hexdigest()
+    return hashlib.blake2b(_JSON.encode(value).encode(), digest_size=DIGEST_BYTES).hexdigest()
 
 
 def file_digest(path: Path, *, frame: int | None = None) -> str:

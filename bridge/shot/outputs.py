@@ -137,14 +137,23 @@ def _joins(path: Path, files: Files) -> bool:
 
 
 class _Places:
-    """Tells where the file of a frame really is; the way to a folder is followed once."""
+    """Tells where the file of a frame really is; a folder is looked at once."""
 
     def __init__(self) -> None:
-        self._folders: dict[Path, str] = {}
+        self._folders: dict[Path, tuple[str, set[str]]] = {}
 
     def __call__(self, files: Files, frame: int) -> str:
         path = files.path(frame)
-        if os.path.islink(path):
-            return os.path.realpath(path)
-        folder = self._folders.get(path.parent) or self._folders.setdefault(path.parent, os.path.realpath(path.parent))
-        return os.path.join(folder, path.name)
+        if files.folder not in self._folders:
+            self._folders[files.folder] = os.path.realpath(files.folder), _links(files.folder)
+        folder, links = self._folders[files.folder]
+        return os.path.realpath(path) if path.name in links else os.path.join(folder, path.name)
+
+
+def _links(folder: Path) -> set[str]:
+    """Return the names in a folder that are links; one that cannot be listed holds none."""
+    try:
+        with os.scandir(folder) as found:
+            return {entry.name for entry in found if entry.is_symlink()}
+    except OSError:
+        return set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 
 from bridge.sequence import Sequence, format_range
 from bridge.shipped import weights_digest
@@ -137,7 +138,7 @@ def _settings(request: Request, profile: Profile, plates: Plates) -> dict[str, o
 
 
 def _key_of(what: str, content: ContentKeys, request: Request, plates: Plates) -> Callable[[int], str]:
-    """Return what names the content of one kind of file: everything its bytes depend on."""
+    """Return what names the content of one kind of file: everything its bytes depend on, worked out once."""
 
     def painted(files: Sequence | None, frame: int) -> str | None:
         return None if files is None else plates.inputs.find(files.path(frame), frame=frame)
@@ -148,4 +149,4 @@ def _key_of(what: str, content: ContentKeys, request: Request, plates: Plates) -
         held = [what, content.alpha(frame), request.depth, painted(request.holdout, frame)]
         return digest_of(held if what == "foreground" else [*held, request.channels, painted(request.garbage, frame)])
 
-    return name
+    return cache(name)

@@ -135,8 +135,7 @@ class Work:
         claim.take()
         try:
             versions.recover(shot.folder)
-            plan, locked = _prepared(shot, frames, device, overwrite)
-            todo = _to_do(plan, locked, overwrite=overwrite)
+            plan, locked, todo = _prepared(shot, frames, device, overwrite)
             shot.digests.save()
         except BaseException:
             (claim.leave if claim.joined else claim.release)()
@@ -224,13 +223,14 @@ def content_of(plan: Plan, frame: int) -> str:
         return ""
 
 
-def _prepared(shot: Shot, frames: tuple[int, ...] | None, device: str, overwrite: bool) -> tuple[Plan, frozenset[int]]:
-    """Return a plan whose results go where they may be written: the solve in work, or nowhere when nothing is to be done."""
+def _prepared(shot: Shot, frames: tuple[int, ...] | None, device: str, overwrite: bool) -> tuple[Plan, frozenset[int], list[int]]:
+    """Return a plan whose results go where they may be written, the solve in work, or nowhere when nothing is to be done; then the frames
+    that keep what they have and those to solve."""
     newest = plan_of(shot, request_for(shot, into=Places.newest(shot.folder), frames=frames, device=device, overwrite=overwrite))
     locked = frozenset(f for f in shot.locked if newest.outputs[0].files.path(f).exists())
     idle = not any(versions.pending_folder(shot.folder, kind=kind).exists() for kind in versions.KINDS)
     if idle and not overwrite and not _to_do(newest, locked, overwrite=False):
-        return newest, locked
+        return newest, locked, []
     into = Places.pending(shot.folder)
     named = {"matte": into.alpha, "foreground": into.foreground}
     outputs = tuple(replace(o, files=named.get(o.name, o.files)) for o in newest.outputs)
@@ -240,7 +240,7 @@ def _prepared(shot: Shot, frames: tuple[int, ...] | None, device: str, overwrite
     for old, new in zip(results_of(newest), results_of(plan), strict=True):
         versions.begin(shot.folder, kind=_kind(new))
         _take_what_is_better(old, new, plan.wanted, locked)
-    return plan, locked
+    return plan, locked, _to_do(plan, locked, overwrite=overwrite)
 
 
 def _take_what_is_better(old: Output, new: Output, wanted: tuple[int, ...], locked: frozenset[int]) -> None:
