@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.sequence import Sequence
-from bridge.shot.folder import HERE
+from bridge.shot.folder import HERE, Shot
 from bridge.wire.description import Description
 from bridge.wire.errors import NotAllowedError, UsageError, VideoMatteError
 from bridge.wire.mapping import PathMap
@@ -43,14 +43,28 @@ class Guard:
         seen: dict[str, Any] = {name: self.path(text) for name, text in named.items() if text}
         return replace(asked, **seen)
 
+    def shot(self, folder: str | None, description: Description) -> None:
+        """Judge all that a shot means now, the folder itself or a loose shot's description: links and shot.json may have changed.
+
+        Raises NotAllowedError, ShotError.
+        """
+        if self.folders is None:
+            return
+        if folder is not None:
+            self.links(Path(folder))
+            description = Shot.open(folder).description
+        self.files(description)
+
     def files(self, asked: Description) -> None:
-        """Check every file that a description means, one by one: a link may lead anywhere. Raises NotAllowedError."""
+        """Check every place that a description names and every file there, one by one: a link may lead anywhere. Raises NotAllowedError."""
         for sequence in self._sequences(asked) if self.folders is not None else ():
+            self.check(sequence.folder, named=str(sequence))
             for frame in sequence.frames(allow_none=True):
                 self.check(sequence.path(frame), named=str(sequence.path(frame)))
 
     def links(self, folder: Path) -> None:
-        """Check every link in a shot folder. Raises NotAllowedError."""
+        """Check a shot folder and every link in it. Raises NotAllowedError."""
+        self.check(folder, named=str(folder))
         for where, folders, files in os.walk(folder) if self.folders is not None else ():
             for path in (Path(where, name) for name in (*folders, *files)):
                 if path.is_symlink():

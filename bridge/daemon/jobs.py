@@ -30,10 +30,13 @@ RETRY_SECONDS = 2.0
 class Jobs:
     """The jobs of a daemon."""
 
-    def __init__(self, queue: Queue, pool: Pool, plan: schedule.Schedule, *, scratch: Path, most: int) -> None:
-        """scratch: the folder in which each job has one of its own while it is not settled; most: how many may wait."""
+    def __init__(
+        self, queue: Queue, pool: Pool, plan: schedule.Schedule, *, scratch: Path, most: int, folders: tuple[Path, ...] = ()
+    ) -> None:
+        """scratch: the folder in which each job has one of its own while it is not settled; most: how many may wait; folders: what jobs
+        of clients with keys may name."""
         self._queue, self._pool, self._schedule = queue, pool, plan
-        self._scratch, self._most = scratch, most
+        self._scratch, self._most, self._folders = scratch, most, tuple(map(str, folders))
         self._jobs: dict[str, Running] = {}
         self._ended: dict[str, Record] = {}
         self._tasks: dict[int, tuple[str, str]] = {}
@@ -241,7 +244,8 @@ class Jobs:
 
     def _order(self, job: Running) -> link.Order:
         record = job.record
-        return link.Order(asdict(record.description), record.folder, str(self._scratch / record.id), job.preview or {})
+        folders = None if record.owner is None else self._folders
+        return link.Order(asdict(record.description), record.folder, str(self._scratch / record.id), job.preview or {}, folders)
 
     def _began(self, job: Running) -> None:
         if job.record.state == "queued":

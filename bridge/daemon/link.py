@@ -19,13 +19,14 @@ from .tasks import Kind, Part, Task
 class Order:
     """What a job is to a worker: the description as a JSON value, the shot folder or None, where its scratch lies.
 
-    `preview`: where the alpha of a preview goes, as SharedPixels or as a file's path.
+    `preview`: where the alpha of a preview goes, as SharedPixels or as a file's path. `folders`: what its client may name; None for all.
     """
 
     description: Mapping[str, Any]
     folder: str | None
     scratch: str
     preview: Mapping[str, Any] = field(default_factory=dict)
+    folders: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,7 @@ def _read(name: str, value: Any) -> Any:
         part = value["part"]
         return Task(value["number"], value["job"], Kind(value["kind"]), part and _part(part), _frames(value["frames"]))
     if name == "order":
-        return Order(**value)
+        return Order(**{part: _read(part, v) for part, v in value.items()})
     if name == "parts":
         return tuple(_part(part) for part in value)
     return tuple(value) if isinstance(value, list) else value

@@ -74,7 +74,8 @@ def _front(configuration: Configuration, doors: Doors, post: Post, queue: Queue,
     clerks = Clerks(post)
     stack.callback(clerks.close)
     schedule = Schedule(device=configuration.device, cpu_allowed=configuration.cpu_allowed)
-    jobs = Jobs(queue, pool, schedule, scratch=scratch_folder(configuration), most=configuration.jobs)
+    scratch = scratch_folder(configuration)
+    jobs = Jobs(queue, pool, schedule, scratch=scratch, most=configuration.jobs, folders=configuration.folders)
     front = Front(configuration, doors=doors, pool=pool, post=post, jobs=jobs, clerks=clerks)
     return front
 

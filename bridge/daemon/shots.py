@@ -162,9 +162,11 @@ class Shots:
         self._ask(shot.id, work, then, peer, request)
 
     def _status(self, peer: Peer, request: int, asked: wire.ShotStatus, _: Parts) -> None:
-        shot = self._shot(asked.shot, peer)
+        shot, guard = self._shot(asked.shot, peer), self._guard(peer)
 
         def work() -> wire.ShotState:
+            if shot.folder is not None:
+                guard.check(Path(shot.folder), named=shot.folder)
             frames = parse_range(asked.frames) if asked.frames else None
             return results.state_of(shot.description, frames) if shot.folder is None else standing(shot.on_disk(), frames=frames).message()
 
@@ -209,13 +211,8 @@ class Shots:
         return Guard(peer.session.path_map if peer.session else PathMap(), self._folders if peer.door.secure else None)
 
     def _judge(self, shot: Opened, peer: Peer) -> None:
-        """Judge what a shot means again: links and shot.json may have changed since it was opened. Raises NotAllowedError, ShotError."""
-        guard = self._guard(peer)
-        if guard.folders is not None and shot.folder is not None:
-            guard.links(Path(shot.folder))
-            guard.files(shot.on_disk().description)
-        else:
-            guard.files(shot.description)
+        """Judge again what a shot means to a client. Raises NotAllowedError, ShotError."""
+        self._guard(peer).shot(shot.folder, shot.description)
 
     def _taken(self, pixels: InlinePixels | SharedPixels, parts: Parts, peer: Peer) -> Any:
         shared = None if peer.door.secure else self._memory

@@ -30,10 +30,12 @@ from bridge.solve.scratch import Scratch
 from bridge.solve.weights import Networks, load_networks
 from bridge.version import VERSION
 from bridge.wire.description import Description
+from bridge.wire.mapping import PathMap
 from bridge.wire.pixels import SharedPixels
 from bridge.wire.shared import SharedFiles
 
 from .. import link
+from ..guard import Guard
 from ..memory import resident
 from ..pictures import put
 from ..tasks import Kind, Part, Task
@@ -97,6 +99,7 @@ class Desk:
         """
         with notes() as said:
             try:
+                judge(order)
                 facts = self._perform(task, order, say, between)
             except BaseException:
                 self._forget(task.job)
@@ -192,6 +195,12 @@ class Desk:
         job = self._open.pop(name, None)
         if job is not None and job.work is not None:
             job.work.leave()
+
+
+def judge(order: link.Order) -> None:
+    """Judge again what the job of a client with a key means: links may have changed while it waited. Raises NotAllowedError."""
+    folders = None if order.folders is None else tuple(Path(os.path.realpath(folder)) for folder in order.folders)
+    Guard(PathMap(()), folders).shot(order.folder, _described(order))
 
 
 def previewed(order: link.Order) -> Plan:
