@@ -167,14 +167,4 @@ CLASSES = (
     VIDEOMATTE_OT_go_to,
 )
 
-
-def register() -> None:
-    """Register the commands."""
-    for kind in CLASSES:
-        bpy.utils.register_class(kind)
-
-
-def unregister() -> None:
-    """Take them back."""
-    for kind in reversed(CLASSES):
-        bpy.utils.unregister_class(kind)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

@@ -246,14 +246,4 @@ def _numbers(settings: bpy.types.PropertyGroup, shift: int) -> tuple[int, int]:
 
 CLASSES = (VIDEOMATTE_PT_matte, VIDEOMATTE_PT_keys, VIDEOMATTE_PT_plate, VIDEOMATTE_PT_settings)
 
-
-def register() -> None:
-    """Register the panels."""
-    for kind in CLASSES:
-        bpy.utils.register_class(kind)
-
-
-def unregister() -> None:
-    """Take them back."""
-    for kind in reversed(CLASSES):
-        bpy.utils.unregister_class(kind)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

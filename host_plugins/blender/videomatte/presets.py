@@ -32,14 +32,4 @@ class VIDEOMATTE_OT_add_preset(AddPresetBase, bpy.types.Operator):
 
 CLASSES = (VIDEOMATTE_MT_presets, VIDEOMATTE_OT_add_preset)
 
-
-def register() -> None:
-    """Register menu and command."""
-    for kind in CLASSES:
-        bpy.utils.register_class(kind)
-
-
-def unregister() -> None:
-    """Take them back."""
-    for kind in reversed(CLASSES):
-        bpy.utils.unregister_class(kind)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

@@ -87,10 +87,12 @@ class VideoMatteNow(bpy.types.PropertyGroup):
         return chosen(bpy.context).videomatte
 
 
+_register_classes, _unregister_classes = bpy.utils.register_classes_factory((VideoMatteSettings, VideoMatteNow))
+
+
 def register() -> None:
     """Register the settings and hang them on node trees and the window manager."""
-    for kind in (VideoMatteSettings, VideoMatteNow):
-        bpy.utils.register_class(kind)
+    _register_classes()
     bpy.types.NodeTree.videomatte = PointerProperty(type=VideoMatteSettings)
     bpy.types.WindowManager.videomatte = PointerProperty(type=VideoMatteNow)
 
@@ -99,5 +101,4 @@ def unregister() -> None:
     """Take them off again; what is saved in files stays."""
     del bpy.types.WindowManager.videomatte
     del bpy.types.NodeTree.videomatte
-    for kind in (VideoMatteNow, VideoMatteSettings):
-        bpy.utils.unregister_class(kind)
+    _unregister_classes()

@@ -194,14 +194,4 @@ class VIDEOMATTE_OT_reload(Command, bpy.types.Operator):
 
 CLASSES = (VIDEOMATTE_OT_new, VIDEOMATTE_OT_solve, VIDEOMATTE_OT_preview, VIDEOMATTE_OT_reload)
 
-
-def register() -> None:
-    """Register the commands."""
-    for kind in CLASSES:
-        bpy.utils.register_class(kind)
-
-
-def unregister() -> None:
-    """Take them back."""
-    for kind in reversed(CLASSES):
-        bpy.utils.unregister_class(kind)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)
