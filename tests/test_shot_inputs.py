@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from vmatte import begun, contents, file, painted
 from bridge import exr
 from bridge.sequence import Sequence
 from bridge.shot import failures
+from bridge.shot import inputs as named
 from bridge.shot.content import file_digest
 from bridge.shot.folder import Shot
 from bridge.shot.inputs import Inputs
@@ -61,17 +63,17 @@ def read_between(path: Path, *before: bytes) -> Callable[[], bytes]:
 
 
 def test_an_untouched_file_is_read_once_and_named_once(tmp_path: Path) -> None:
-    path, named = tmp_path / "a", []
+    path, seen = tmp_path / "a", []
     path.write_bytes(b"A")
 
     def digest(path: Path, *, frame: int | None = None) -> str:
-        named.append(frame)
+        seen.append(frame)
         return file_digest(path, frame=frame)
 
     inputs = Inputs(digest)
     assert inputs(path, frame=7) == inputs.find(path) == file_digest(path)
     assert inputs.read(path, path.read_bytes, frame=7) == b"A"
-    assert named == [7]
+    assert seen == [7]
 
 
 def test_a_file_that_is_another_now_keeps_its_name_and_is_not_read(tmp_path: Path) -> None:
@@ -92,6 +94,26 @@ def test_a_file_changed_and_changed_back_is_read_as_it_was_named(tmp_path: Path)
     assert inputs.read(path, read_between(path, b"A")) == b"A"
     with pytest.raises(ShotError):
         inputs.read(path, read_between(path, b"B", b"A", b"B", b"A"))
+
+
+def test_a_file_that_changes_again_while_it_is_read_again_is_not_read(tmp_path: Path) -> None:
+    path, inputs = tmp_path / "a", Inputs()
+    path.write_bytes(b"A")
+    inputs(path)
+    replaced(path, b"B")
+    with pytest.raises(ShotError):
+        inputs.read(path, read_between(path, b"A", b"B"))
+
+
+def test_a_disk_that_tells_of_every_file_that_it_was_touched_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, inputs, looks = tmp_path / "a", Inputs(), count()
+    path.write_bytes(b"A")
+    monkeypatch.setattr(named, "identity", lambda _: [next(looks)])
+    inputs(path)
+    assert [inputs.read(path, path.read_bytes) for _ in range(3)] == [b"A"] * 3
+    path.write_bytes(b"B")
+    with pytest.raises(ShotError):
+        inputs.read(path, path.read_bytes)
 
 
 def test_a_file_that_came_later_is_not_read_and_one_without_a_name_is_read_as_it_is(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 The rules:
 - A file is named before anything is read of it that ends up under its name.
-- A file that nobody touched since it was named is what it was; one that was touched is read and named again until both agree.
+- A file that nobody touched since it was named is what it was. One that was touched is read again between two looks at its bytes, since it
+  may have been changed and changed back; some disks say of every file that it was touched.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from bridge.wire.errors import ShotError
 from .content import Digest, file_digest
 from .digests import identity
 
-MOST_READINGS = 3
 T = TypeVar("T")
 Named = tuple[list[int] | None, str | None]
 
@@ -46,19 +46,25 @@ class Inputs:
         named = self._named.get(os.fspath(path))
         if named is None:
             return reading()
-        for _ in range(MOST_READINGS):
-            found, now = reading(), identity(path)
-            if now is not None and now == named[0]:
-                return found
-            if self._digest(path, frame=frame) != named[1]:
-                break
-            named = self._named[os.fspath(path)] = now, named[1]
-        raise ShotError(
-            f"{path} was changed while it was in use.",
-            remedy="Try again when nobody writes it any more; what is finished is kept.",
-            file=str(path),
-            frame=frame,
-        )
+        found, now = reading(), identity(path)
+        if now is not None and now == named[0]:
+            return found
+        self._check(path, named[1], frame)
+        found, last = reading(), identity(path)
+        if last != now:
+            self._check(path, named[1], frame)
+        self._named[os.fspath(path)] = last, named[1]
+        return found
+
+    def _check(self, path: Path, name: str | None, frame: int | None) -> None:
+        """Raise ShotError when a file has other bytes now than it was named by."""
+        if self._digest(path, frame=frame) != name:
+            raise ShotError(
+                f"{path} was changed while it was in use.",
+                remedy="Try again when nobody writes it any more; what is finished is kept.",
+                file=str(path),
+                frame=frame,
+            )
 
     def _first(self, path: Path, name: Callable[[], str | None]) -> str | None:
         """Name a file that has no name yet. Its identity is taken before: a change in between is seen when it is read."""
