@@ -75,6 +75,11 @@ def test_help_and_version_need_no_torch() -> None:
         (["solve", "p.1.exr", "p.2.exr", "--trimap", "k", "--out", "o"], "Put patterns in quotes"),
         (["trimap", "m", "--out", "o", "--erode", "-3"], "'-3' is not a width"),
         (["bench", "--size", "big"], "'big' is not a size"),
+        (["bench", "--unknown", "0"], "'0' is not a share above 0"),
+        (["farm", "slurm", "s", "--chunk", "0"], "'0' is not a whole number from 1"),
+        (["serve", "--idle-release", "nan"], "'nan' is not a number of seconds"),
+        (["watch", "in", "--settle", "soon"], "'soon' is not a number of seconds"),
+        (["watch", "in", "--at", "2"], "--at"),
     ],
 )
 def test_what_cannot_be_meant_is_a_usage_error(videomatte: Videomatte, typed: list[str], said: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -12,7 +13,7 @@ from bridge.shot.request import base, output
 from bridge.version import VERSION
 from bridge.wire.errors import UsageError, VideoMatteError
 
-__all__ = ["Parser", "Said", "base", "device", "frames", "joined", "output", "parse", "pixels", "sequence"]
+__all__ = ["Parser", "Said", "base", "device", "frames", "joined", "number", "output", "parse", "pixels", "positive", "sequence"]
 
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 _NEGATIVE_RANGE = re.compile(r"-\d[\d,x-]*")
@@ -22,6 +23,18 @@ class Parser(argparse.ArgumentParser):
     """An argparse parser that raises UsageError instead of ending the process. `needs` names what must be typed and was not."""
 
     needs: Callable[[argparse.Namespace], list[str]] | None = None
+
+    def __init__(self, *words: Any, **more: Any) -> None:
+        """As argparse's own, but an option is only what is written out in full."""
+        super().__init__(*words, **{"allow_abbrev": False, **more})
+
+    def add_device(self) -> None:
+        """Add `--device`: what computes."""
+        self.add_argument("--device", type=device, default="auto", metavar="auto|cpu|cuda[:N]", help="what computes")
+
+    def add_json(self) -> None:
+        """Add `--json`, for programs."""
+        self.add_argument("--json", action="store_true", help="say everything as one JSON object a line")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
         """Read what was typed; what is left over is returned. Raises UsageError."""
@@ -66,7 +79,7 @@ def parse(typed: list[str]) -> argparse.Namespace:
         watch,
     )
 
-    parser = Parser(prog="videomatte", description="Soft, steady mattes from a trimap painted on one or a few frames.", allow_abbrev=False)
+    parser = Parser(prog="videomatte", description="Soft, steady mattes from a trimap painted on one or a few frames.")
     parser.add_argument("--version", action="version", version=f"videomatte {VERSION}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
     for command in (
@@ -126,10 +139,22 @@ def device(text: str) -> str:
 
 def pixels(text: str) -> float:
     """Read a width in pixels, 0 or more. Raises ArgumentTypeError."""
+    return number(text, lambda width: 0 <= width < 1e6, what="a width in pixels, 0 or more")
+
+
+def number(text: str, fits: Callable[[float], bool], *, what: str) -> float:
+    """Read a number that fits. what: what it should be. Raises ArgumentTypeError."""
     try:
-        width = float(text)
+        value = float(text)
     except ValueError:
-        width = -1.0
-    if not 0 <= width < 1e6:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a width in pixels, 0 or more")
-    return width
+        value = math.nan
+    if not fits(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
+    return value
+
+
+def positive(text: str) -> int:
+    """Read a whole number above 0. Raises ArgumentTypeError."""
+    if not (text.isascii() and text.isdecimal()) or not 0 < int(text) <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 1000000")
+    return int(text)

@@ -46,7 +46,7 @@ class Measured:
 
 def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
     """Add the subcommand and what may be typed after it."""
-    parser = commands.add_parser("bench", help="measure frames per second and memory here", description=__doc__, allow_abbrev=False)
+    parser = commands.add_parser("bench", help="measure frames per second and memory here", description=__doc__)
     parser.set_defaults(run=run)
     what = "of a whole solve, or of the way of pixels to another process and back"
     parser.add_argument("what", nargs="?", choices=("solve", "transport"), default="solve", help=f"{what} (%(default)s)")
@@ -55,9 +55,11 @@ def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
     parser.add_argument("--unknown", type=share, default=0.15, metavar="SHARE", help="unknown share of the key (%(default)s)")
     parser.add_argument("--memory", type=counts, metavar="N,N", help="instead: shots of these lengths, keys on first and last frame")
     parser.add_argument("--profile", choices=("final", "draft"), default="final", help="of the solve")
-    parser.add_argument("--device", type=read.device, default="auto", metavar="auto|cpu|cuda[:N]", help="what computes")
-    parser.add_argument("--repeats", type=int, default=20, metavar="N", help="of transport: how often it is measured (%(default)s)")
-    parser.add_argument("--cores", type=int, metavar="N", help="use only N cores (Linux)")
+    parser.add_device()
+    parser.add_argument(
+        "--repeats", type=read.positive, default=20, metavar="N", help="of transport: how often it is measured (%(default)s)"
+    )
+    parser.add_argument("--cores", type=read.positive, metavar="N", help="use only N cores (Linux)")
 
 
 def run(typed: argparse.Namespace, console: Console, stop: Stop) -> None:
@@ -65,12 +67,12 @@ def run(typed: argparse.Namespace, console: Console, stop: Stop) -> None:
     if typed.what == "transport":
         from . import transport
 
-        transport.run(typed.size or sizes("1920x1080,3840x2160"), repeats=max(1, typed.repeats), console=console, stop=stop)
+        transport.run(typed.size or sizes("1920x1080,3840x2160"), repeats=typed.repeats, console=console, stop=stop)
         return
     if not hasattr(os, "wait4"):
         raise ResourceError("This system does not tell how much memory a process used.", remedy="Run the benchmark on Linux or macOS.")
     if typed.cores and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: max(1, typed.cores)])
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: typed.cores])
     lengths, keys = (typed.memory, (0, -1)) if typed.memory else (typed.frames, (0,))
     found = []
     for width, height in typed.size or sizes("1920x1080"):
@@ -185,10 +187,4 @@ def counts(text: str) -> list[int]:
 
 def share(text: str) -> float:
     """Read a share above 0 and at most 0.5. Raises ArgumentTypeError."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value <= 0.5:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a share above 0 and at most 0.5")
-    return value
+    return read.number(text, lambda value: 0 < value <= 0.5, what="a share above 0 and at most 0.5")

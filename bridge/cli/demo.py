@@ -24,10 +24,10 @@ SHEET = "contact-sheet.png"
 
 def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
     """Add the subcommand and what may be typed after it."""
-    parser = commands.add_parser("demo", help="solve the shot that comes with videomatte", description=__doc__, allow_abbrev=False)
+    parser = commands.add_parser("demo", help="solve the shot that comes with videomatte", description=__doc__)
     parser.set_defaults(run=run)
     parser.add_argument("--out", metavar="DIR", default=OUT, help="where to write (%(default)s)")
-    parser.add_argument("--device", type=read.device, default="auto", metavar="auto|cpu|cuda[:N]", help="what computes")
+    parser.add_device()
     parser.add_argument("--shot", type=Path, default=SHOT, help=argparse.SUPPRESS)
 
 

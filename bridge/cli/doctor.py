@@ -60,9 +60,9 @@ class Finding:
 
 def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
     """Add the subcommand and what may be typed after it."""
-    parser = commands.add_parser("doctor", help="say what works here and what would be slow", description=__doc__, allow_abbrev=False)
+    parser = commands.add_parser("doctor", help="say what works here and what would be slow", description=__doc__)
     parser.set_defaults(run=run)
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_json()
 
 
 def run(_typed: argparse.Namespace, console: Console, stop: Stop) -> None:

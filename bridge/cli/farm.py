@@ -14,15 +14,15 @@ OUT = "farm"
 
 def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
     """Add the subcommand and what may be typed after it."""
-    parser = commands.add_parser("farm", help="write jobs for a farm", description=__doc__, allow_abbrev=False)
+    parser = commands.add_parser("farm", help="write jobs for a farm", description=__doc__)
     verbs = parser.add_subparsers(title="farms", metavar="FARM", required=True, parser_class=read.Parser)
     for name, what in (("openjd", "an Open Job Description bundle for each shot"), ("slurm", "a SLURM script for each shot")):
-        verb = verbs.add_parser(name, help=what, description=f"Write {what}.", allow_abbrev=False)
+        verb = verbs.add_parser(name, help=what, description=f"Write {what}.")
         verb.set_defaults(run=run, farm=name)
         verb.add_argument("shots", nargs="+", metavar="SHOT", help="shot folders, such as sh010.vmatte")
         verb.add_argument("--out", default=OUT, metavar="DIR", help=f"where they are written; {OUT} when left out")
-        verb.add_argument("--chunk", type=int, default=24, metavar="N", help="frames of one matte task; 24 when left out")
-        verb.add_argument("--json", action="store_true", help="one JSON object a line")
+        verb.add_argument("--chunk", type=read.positive, default=24, metavar="N", help="frames of one matte task; 24 when left out")
+        verb.add_json()
 
 
 def run(typed: argparse.Namespace, console: Console, stop: Stop) -> None:
@@ -31,12 +31,9 @@ def run(typed: argparse.Namespace, console: Console, stop: Stop) -> None:
     from bridge.farm.slurm import write_script
     from bridge.farm.tasks import tasks_of
     from bridge.shot.folder import Shot
-    from bridge.wire.errors import UsageError
 
     from . import remarks
 
-    if typed.chunk < 1:
-        raise UsageError(f"--chunk {typed.chunk} would make no tasks.", remedy="Say 1 or more.")
     out = Path(typed.out).expanduser().absolute()
     stop.careful = True
     with remarks.heard(console):

@@ -12,7 +12,7 @@ from .interruption import Stop
 
 def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
     """Add the subcommand, and below it one for each host."""
-    parser = commands.add_parser("install", help="install a plug-in", description=__doc__, allow_abbrev=False)
+    parser = commands.add_parser("install", help="install a plug-in", description=__doc__)
     hosts = parser.add_subparsers(title="hosts", metavar="HOST", required=True, parser_class=read.Parser)
     for host in (_add_nuke, _add_blender):
         host(hosts)
@@ -22,7 +22,7 @@ def _add_nuke(hosts: argparse._SubParsersAction[read.Parser]) -> None:
     from bridge.install import nuke, wheels
 
     what = "copy the VideoMatte node and its Python into Nuke's settings, with pyzmq and msgpack for Nuke's own Python"
-    parser = hosts.add_parser("nuke", help="the VideoMatte node", description=what, allow_abbrev=False)
+    parser = hosts.add_parser("nuke", help="the VideoMatte node", description=what)
     parser.set_defaults(run=_nuke)
     parser.add_argument("--nuke-dir", type=Path, default=nuke.settings_folder(), metavar="DIR", help="Nuke's settings (%(default)s)")
     several = f"Nuke 14 is 3.9, 15 is 3.10, 16 and 17 are 3.11; may be given again ({', '.join(nuke.DEFAULT_PYTHONS)})"
@@ -49,7 +49,7 @@ def _add_blender(hosts: argparse._SubParsersAction[read.Parser]) -> None:
     from bridge.install import blender
 
     what = "build the compositor add-on as an extension, with pyzmq and msgpack for Blender's own Python, and let a Blender install it"
-    parser = hosts.add_parser("blender", help="the compositor add-on", description=what, allow_abbrev=False)
+    parser = hosts.add_parser("blender", help="the compositor add-on", description=what)
     parser.set_defaults(run=_blender)
     parser.add_argument("--blender", type=Path, metavar="EXE", help="Blender 4.2 or newer, which installs the zip and turns the add-on on")
     parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where the zip is written (here)")

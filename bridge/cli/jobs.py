@@ -22,15 +22,15 @@ TITLES = ("job", "state", "progress", "where", "device", "client", "since")
 
 def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
     """Add the subcommands and what may be typed after them."""
-    parser = commands.add_parser("jobs", help="list the daemon's jobs", description=__doc__, allow_abbrev=False)
+    parser = commands.add_parser("jobs", help="list the daemon's jobs", description=__doc__)
     parser.set_defaults(run=run)
     parser.add_argument("--all", action="store_true", help="those that have ended too")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line, for each job")
+    parser.add_json()
     what = "cancel jobs; what is solved stays, and the same submit goes on where they stopped"
-    parser = commands.add_parser("cancel", help="cancel jobs", description=what, allow_abbrev=False)
+    parser = commands.add_parser("cancel", help="cancel jobs", description=what)
     parser.set_defaults(run=cancel)
     parser.add_argument("ids", nargs="+", metavar="ID", help="a job's id, or its beginning")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_json()
 
 
 def run(typed: argparse.Namespace, console: Console, _stop: Stop) -> None:

@@ -11,7 +11,7 @@ from .interruption import Stop
 
 def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
     """Add the subcommand and what may be typed after it."""
-    parser = commands.add_parser("keys", help="make, list and allow keys for other machines", description=__doc__, allow_abbrev=False)
+    parser = commands.add_parser("keys", help="make, list and allow keys for other machines", description=__doc__)
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=read.Parser)
     for name, run, names, what in (
         ("make", make, ("NAME",), "make a key: `server` for a daemon, `client` for who asks it"),
@@ -20,11 +20,11 @@ def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
         ("allow", allow, ("NAME", "PUBLIC"), "let the client with this public key in"),
         ("revoke", revoke, ("NAME",), "let a client in no more"),
     ):
-        verb = verbs.add_parser(name, help=what, description=what, allow_abbrev=False)
+        verb = verbs.add_parser(name, help=what, description=what)
         verb.set_defaults(run=run)
         for word in names:
             verb.add_argument(word.lower(), metavar=word)
-        verb.add_argument("--json", action="store_true", help="one JSON object a line")
+        verb.add_json()
 
 
 def make(typed: argparse.Namespace, console: Console, _stop: Stop) -> None:

@@ -16,9 +16,9 @@ from .interruption import Stop
 
 def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
     """Add the subcommand and what may be typed after it."""
-    parser = commands.add_parser("models", help="list the weights", description=__doc__, allow_abbrev=False)
+    parser = commands.add_parser("models", help="list the weights", description=__doc__)
     parser.set_defaults(run=run)
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_json()
 
 
 def run(_typed: argparse.Namespace, console: Console, _stop: Stop) -> None:

@@ -12,11 +12,11 @@ from .interruption import Stop
 
 def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
     """Add the subcommand and what may be typed after it."""
-    parser = commands.add_parser("report", help="write a page about a shot", description=__doc__, allow_abbrev=False)
+    parser = commands.add_parser("report", help="write a page about a shot", description=__doc__)
     parser.set_defaults(run=run)
     parser.add_argument("shot", metavar="SHOT", help="the shot folder, such as sh010.vmatte")
     parser.add_argument("--out", metavar="FILE", help="the page; SHOT.report.html beside the shot folder when left out")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_json()
 
 
 def run(typed: argparse.Namespace, console: Console, stop: Stop) -> None:

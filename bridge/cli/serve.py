@@ -32,7 +32,7 @@ SETTINGS = {
 
 def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
     """Add the subcommand and what may be typed after it."""
-    parser = commands.add_parser("serve", help="be the daemon, in the foreground", description=__doc__, allow_abbrev=False)
+    parser = commands.add_parser("serve", help="be the daemon, in the foreground", description=__doc__)
     parser.set_defaults(run=run)
     add = parser.add_argument
     add("--device", type=read.device, metavar="auto|cpu|cuda[:N]", help="what computes, when a job does not say")
@@ -43,11 +43,11 @@ def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
     add("--key", metavar="NAME", help="the daemon's own key, with --tcp (server)")
     add("--folder", dest="folders", type=folder, nargs="+", action="extend", metavar="DIR", help="what clients of --tcp may name")
     add("--map", dest="path_map", type=pair, nargs="+", action="extend", metavar="CLIENT=DAEMON", help="a folder there, and here")
-    add("--sessions", type=positive, metavar="N", help="the most clients at once (64)")
-    add("--jobs", type=positive, metavar="N", help="the most jobs that wait (1024)")
+    add("--sessions", type=read.positive, metavar="N", help="the most clients at once (64)")
+    add("--jobs", type=read.positive, metavar="N", help="the most jobs that wait (1024)")
     add("--quiet", action="store_true", help="log to the file alone")
     add("--detach", action="store_true", help="go on in the background, and return when clients can connect")
-    add("--json", action="store_true", help="one JSON object a line")
+    parser.add_json()
 
 
 def run(typed: argparse.Namespace, console: Console, stop: Stop) -> None:
@@ -105,20 +105,7 @@ def size(text: str) -> int:
 
 def seconds(text: str) -> float:
     """Read seconds above 0. Raises ArgumentTypeError."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 1e9:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
-    return value
-
-
-def positive(text: str) -> int:
-    """Read a whole number above 0. Raises ArgumentTypeError."""
-    if not text.isdigit() or not 0 < int(text) <= 1_000_000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-    return int(text)
+    return read.number(text, lambda value: 0 < value < 1e9, what="a number of seconds")
 
 
 def address(text: str) -> str:

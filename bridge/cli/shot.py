@@ -21,7 +21,7 @@ LEAST_SURE = 5  # frames that are named for being the least sure
 
 def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
     """Add the subcommand and what may be typed after it."""
-    parser = commands.add_parser("shot", help="look after a shot folder", description=__doc__, allow_abbrev=False)
+    parser = commands.add_parser("shot", help="look after a shot folder", description=__doc__)
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True, parser_class=read.Parser)
     for name, run, what in (
         ("status", status, "show which frames are solved, stale, locked, and where to paint the next key"),
@@ -30,7 +30,7 @@ def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
         ("unlock", unlock, "unlock frames"),
         ("prune", prune, "remove old versions of the results"),
     ):
-        verb = verbs.add_parser(name, help=what, description=f"{what[:1].upper()}{what[1:]}.", allow_abbrev=False)
+        verb = verbs.add_parser(name, help=what, description=f"{what[:1].upper()}{what[1:]}.")
         verb.set_defaults(run=run)
         verb.add_argument("shot", metavar="DIR", help="the shot folder")
         if name in ("lock", "unlock"):
@@ -38,7 +38,7 @@ def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
         elif name == "prune":
             verb.add_argument("--keep", type=int, required=True, metavar="N", help="how many of the newest versions stay")
         else:
-            verb.add_argument("--json", action="store_true", help="one JSON object a line")
+            verb.add_json()
         if name == "keys":
             verb.add_argument(
                 "--set", nargs=2, action="append", default=[], metavar=("FRAME", "FILE"), help="copy a painted trimap as a key"

@@ -26,7 +26,7 @@ RESUME = "The same command goes on where it stopped."
 
 def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
     """Add the subcommand and what may be typed after it."""
-    parser = commands.add_parser("solve", help="solve the mattes of a shot", description=__doc__, allow_abbrev=False)
+    parser = commands.add_parser("solve", help="solve the mattes of a shot", description=__doc__)
     parser.set_defaults(run=run)
     add_arguments(parser)
 
@@ -48,7 +48,7 @@ def add_arguments(parser: read.Parser) -> None:
     parser.add_argument("--layer", metavar="NAME", help="the layer of the plate")
     parser.add_argument("--view", metavar="NAME", help="the view of the plate")
     parser.add_argument("--trimap-channel", metavar="NAME", help="the trimap's channel; A if it varies, else the first colour channel")
-    parser.add_argument("--device", type=read.device, default="auto", metavar="auto|cpu|cuda[:N]", help="what computes")
+    parser.add_device()
     for name, default, choices, what in (
         ("profile", "final", ("final", "draft"), "draft is faster and softer"),
         ("colorspace", "auto", None, "the colour space of the plate"),
@@ -58,7 +58,7 @@ def add_arguments(parser: read.Parser) -> None:
         metavar = None if choices else "auto|NAME"
         parser.add_argument(f"--{name}", action=read.Said, default=default, choices=choices, metavar=metavar, help=what)
     parser.add_argument("--overwrite", action="store_true", help="solve every frame again and replace files that are in the way")
-    parser.add_argument("--json", action="store_true", help="say everything as one JSON object a line")
+    parser.add_json()
 
 
 def lacking(typed: argparse.Namespace) -> list[str]:

@@ -25,10 +25,10 @@ CLEAR = "\x1b[H\x1b[J"
 
 def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
     """Add the subcommand and what may be typed after it."""
-    parser = commands.add_parser("status", help="show what the daemon does", description=__doc__, allow_abbrev=False)
+    parser = commands.add_parser("status", help="show what the daemon does", description=__doc__)
     parser.set_defaults(run=run)
     parser.add_argument("--watch", action="store_true", help="show it again every second, until Ctrl-C")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_json()
 
 
 def run(typed: argparse.Namespace, console: Console, stop: Stop) -> None:

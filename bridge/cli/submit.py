@@ -34,7 +34,7 @@ WRITTEN = {"out": "matte", "trimap_out": "trimap", "foreground": "foreground"}
 
 def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
     """Add the subcommand and what may be typed after it."""
-    parser = commands.add_parser("submit", help="solve the mattes of a shot by the daemon", description=__doc__, allow_abbrev=False)
+    parser = commands.add_parser("submit", help="solve the mattes of a shot by the daemon", description=__doc__)
     parser.set_defaults(run=run)
     add_arguments(parser)
     parser.needs = lambda typed: [] if typed.follow else lacking(typed)

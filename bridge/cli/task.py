@@ -23,15 +23,15 @@ CUT = ("propagate", "matte")
 
 def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
     """Add the subcommand and what may be typed after it."""
-    parser = commands.add_parser("task", help="do one task of a shot, for farms", description=__doc__, allow_abbrev=False)
+    parser = commands.add_parser("task", help="do one task of a shot, for farms", description=__doc__)
     parser.set_defaults(run=run)
     parser.add_argument("step", choices=STEPS, help="claim the shot, propagate segments, matte frames, or publish the version")
     parser.add_argument("shot", metavar="SHOT", help="the shot folder")
     parser.add_argument("--frames", type=read.frames, metavar="1001-1024", help="of propagate and matte: the frames it is about")
     parser.add_argument("--token", required=True, metavar="TEXT", help="the same for all tasks of a job")
-    parser.add_argument("--device", type=read.device, default="auto", metavar="auto|cpu|cuda[:N]", help="what computes")
+    parser.add_device()
     parser.add_argument("--openjd", action="store_true", help="tell progress as Open Job Description reads it")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_json()
 
 
 def run(typed: argparse.Namespace, console: Console, stop: Stop) -> None:

@@ -19,7 +19,7 @@ RESUME = "The same command goes on where it stopped."
 
 def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
     """Add the subcommand and what may be typed after it."""
-    parser = commands.add_parser("trimap", help="make trimaps from a roto matte", description=__doc__, allow_abbrev=False)
+    parser = commands.add_parser("trimap", help="make trimaps from a roto matte", description=__doc__)
     parser.set_defaults(run=run)
     parser.add_argument("matte", metavar="MATTE", help="the roto matte: roto.####.exr or one file")
     parser.add_argument("--out", metavar="PATTERN", required=True, help="the trimaps: a pattern, or a folder")

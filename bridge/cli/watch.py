@@ -29,7 +29,7 @@ OUT = "mattes"
 
 def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
     """Add the subcommand and what may be typed after it."""
-    parser = commands.add_parser("watch", help="solve the shots that arrive in a folder", description=__doc__, allow_abbrev=False)
+    parser = commands.add_parser("watch", help="solve the shots that arrive in a folder", description=__doc__)
     parser.set_defaults(run=run)
     parser.add_argument("folder", metavar="FOLDER", help="where shots arrive")
     parser.add_argument("--out", metavar="DIR", help=f"where results go, a folder for each shot; FOLDER/{OUT} when left out")
@@ -42,18 +42,12 @@ def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
     parser.add_argument("--no-launch", action="store_true", help="do not start a daemon when none answers")
     parser.add_argument("--no-report", action="store_true", help="make no report.html")
     parser.add_argument("--metrics", metavar="[HOST:]PORT", help="answer Prometheus there")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_json()
 
 
 def seconds(text: str) -> float:
     """Read a time in seconds. Raises ArgumentTypeError."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < 1e6:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
-    return value
+    return read.number(text, lambda value: 0 <= value < 1e6, what="a number of seconds")
 
 
 def run(typed: argparse.Namespace, console: Console, stop: Stop) -> None:
