@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from shots import Shot as Painted
 from shots import picture, trimap, write_exr, write_png
 from vmatte import begun, contents, file, painted
@@ -21,10 +22,16 @@ from bridge.shot.content import file_digest
 from bridge.shot.folder import Shot
 from bridge.shot.inputs import Inputs
 from bridge.shot.plan import Plan
+from bridge.shot.plan import planned as plan_from
+from bridge.shot.request import request_of
 from bridge.shot.states import FrameState, standing
 from bridge.shot.work import Places, plan_of, request_for
+from bridge.solve.engine import engine_for
 from bridge.solve.events import Began, Event
+from bridge.solve.preview import preview
 from bridge.solve.shot import solve_shot
+from bridge.solve.weights import load_networks
+from bridge.wire.description import Description
 from bridge.wire.errors import ShotError
 
 
@@ -129,12 +136,12 @@ def test_a_file_that_came_later_is_not_read_and_one_without_a_name_is_read_as_it
 def test_a_plan_reads_no_other_key_and_no_other_plate_than_it_names(shot: Shot, art: Painted) -> None:
     plan = planned(shot)
     plan.outputs[0].key(2)
-    whole = plan.plates.read(2).rgb.copy()
+    whole, own = plan.plates.read(2).rgb.copy(), file(art.plate, 2).read_bytes()
     write_exr(file(art.plate, 2), picture(art.truth[2], seed=99))
     for read in (plan.plates.read, plan.plates.header):
         with pytest.raises(ShotError, match=r"plate\.0002\.exr"):
             read(2)
-    write_exr(file(art.plate, 2), picture(art.truth[2], seed=2))
+    file(art.plate, 2).write_bytes(own)
     assert np.array_equal(plan.plates.read(2).rgb, whole)
     classes = plan.key_classes(4).copy()
     write_png(file(art.keys, 4), trimap(art.truth[4], band=5))
@@ -149,6 +156,22 @@ def test_a_plate_that_changes_before_anybody_named_it_is_named_by_what_was_read(
     plan.plates.read(3)
     write_exr(file(art.plate, 3), picture(art.truth[3], seed=99))
     assert plan.plates.digest(3) == first
+
+
+def test_a_preview_reads_plates_without_naming_them(art: Painted, tmp_path: Path) -> None:
+    seen: list[Path] = []
+
+    def digest(path: Path, *, frame: int | None = None) -> str:
+        seen.append(path)
+        return file_digest(path, frame=frame)
+
+    shown = Description(plate=art.plate, trimap=art.keys, out=str(tmp_path / "a.####.exr"))
+    plan = plan_from(request_of(shown), inputs=Inputs(digest))
+    seen.clear()
+    preview(plan, 2, profile=plan.profile, engine=engine_for("cpu"), networks=load_networks(torch.device("cpu")))
+    assert seen == []
+    plan.plates.read(2)
+    assert seen == [file(art.plate, 2)]
 
 
 def test_a_garbage_matte_that_came_after_a_frame_was_named_does_not_shape_it(shot: Shot, art: Painted, tmp_path: Path) -> None:

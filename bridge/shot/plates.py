@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +66,7 @@ class Plates:
         self.frames = sequence.frames()
         self.inputs = inputs or Inputs()
         self._digests: dict[int, str] = {}
+        self._names_first = True
         first = exr.read_header(sequence.path(self.frames[0]), view=view, layer=layer)
         self.display: Window = first.display_window
         resolved = resolve(colorspace, first.colour_hints, is_float=first.is_float)
@@ -75,6 +77,12 @@ class Plates:
     def linear(self) -> bool:
         """Whether colours of this plate mix in scene-linear light."""
         return self.space.mixes_linear
+
+    def glanced(self) -> Plates:
+        """Return these plates for a look from which nothing lands under a name: their bytes are not looked at before they are read."""
+        found = copy(self)
+        found._names_first = False
+        return found
 
     def header(self, frame: int) -> exr.Header:
         """Read the header of a frame. Raises ImageError, WindowError, ShotError."""
@@ -87,7 +95,8 @@ class Plates:
     def read(self, frame: int) -> Plate:
         """Read and decode a frame. Raises ImageError, WindowError; ShotError when it no longer holds the bytes that `digest` names."""
         path = self.sequence.path(frame)
-        self.digest(frame)
+        if self._names_first:
+            self.digest(frame)
         with at(frame):
             plate = self.inputs.read(path, lambda: exr.read_plate(path, view=self.view_name, layer=self.layer), frame=frame)
         self._check(plate.header, frame)

@@ -40,8 +40,8 @@ def preview(plan: Plan, frame: int, *, profile: Profile, engine: Engine, network
     Trimaps of the shot that are current are used as they are. `profile` is that of the preview, not of the shot.
     Raises ImageError, WindowError.
     """
-    trimaps = Glanced()
-    propagator = Propagator(networks.propagation, engine=engine, profile=profile, plates=plan.plates, trimaps=trimaps)
+    trimaps, plates = Glanced(), plan.plates.glanced()
+    propagator = Propagator(networks.propagation, engine=engine, profile=profile, plates=plates, trimaps=trimaps)
     kept = kept_trimaps(plan)
     for near in sorted(with_neighbours([frame], set(plan.plates.frames))):
         if near in plan.keys:
@@ -56,7 +56,7 @@ def preview(plan: Plan, frame: int, *, profile: Profile, engine: Engine, network
                     trimaps.land(key, plan.key_classes(key))
             with Scratch() as scratch:
                 propagator.propagate(segment.only(near), scratch=scratch, tick=lambda _: None)
-    matter = Matter(networks.matting, engine=engine, profile=profile, plates=plan.plates, trimaps=trimaps)
+    matter = Matter(networks.matting, engine=engine, profile=profile, plates=plates, trimaps=trimaps)
     ((plate, alpha),) = matter.mattes([frame], present=frozenset(plan.plates.frames))
     return plate, shaped(plan, plate, alpha)
 
