@@ -13,10 +13,11 @@ import torch
 from bridge.training.clips import Clips, held_out_clips, make_clips
 from bridge.training.composite import Parts, binomial, mixed, occluded, over, sampled, straight
 from bridge.training.degrade import compressed
+from bridge.training.drafts import apart_in_colour, close_in_colour
 from bridge.training.footage import Footage, coded_light, save_pack
 from bridge.training.foregrounds import CUTOUT, FAMILIES, HELD_OUT, SHARES, TRAINED, available, pooled
 from bridge.training.motion import FASTEST, object_motion
-from bridge.training.textures import light_of, moving
+from bridge.training.textures import Texture, light_of, moving, unfocused
 from bridge.training.trimaps import SOFT, clean_classes, perturb
 
 QUICK = ("blobs", "edges", "smoke", "spray")
@@ -266,3 +267,23 @@ def test_packing_opens_nothing_of_the_validation_photographs(tmp_path: Path) -> 
     packed = [*packing.photographs(tmp_path), *packing.panoramas(tmp_path), *packing.effects(tmp_path)]
     assert len(packed) == 1
     np.testing.assert_array_equal(packed[0], wanted)
+
+
+def test_colours_are_brought_close_to_what_lies_behind_or_apart_from_it() -> None:
+    rng = np.random.default_rng(0)
+    colour = rng.uniform(80, 160, (64, 64, 3)).astype(np.float32)
+    alpha, behind = np.full((64, 64), 255, np.float32), np.full((64, 64, 3), 140, np.uint8)
+    way = [
+        [float(np.linalg.norm(m(rng, colour, alpha, behind).mean((0, 1)) - 140)) for _ in range(20)]
+        for m in (close_in_colour, apart_in_colour)
+    ]
+    assert np.mean(way[0]) < 25
+    assert np.mean(way[1]) > 80
+
+
+def test_what_is_out_of_focus_has_its_mean_and_no_detail() -> None:
+    checks = np.kron(np.indices((24, 24)).sum(0) % 2, np.ones((2, 2))).astype(np.uint8)[..., None].repeat(3, -1) * 255
+    blurred = unfocused(np.random.default_rng(4), Texture(checks[None])).pixels
+    assert blurred.shape == (1, 48, 48, 3)
+    assert abs(float(blurred.mean()) - 127.5) < 3
+    assert float(blurred.std()) < 0.6 * float(checks.std())

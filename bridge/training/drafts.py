@@ -20,6 +20,7 @@ Floats = NDArray[np.float32]
 EXTENT = 1.3  # a layer reaches this much farther than the frame
 MOST_INSTANTS = 8
 CHOSEN = {"plain": OPAQUE, "hazy": SEE_THROUGH}  # families of a kind of clip
+APART = 0.6  # of plain things have colours unlike those behind them
 UNFOCUSED = 0.75  # of what lies behind plain things is out of the lens's focus
 CLOSEST = 2.6  # a cut-out is at most this many times the frame's short side: hair is then as coarse as on a photograph
 
@@ -131,7 +132,9 @@ def _piece(
         colour = cloth * (0.35 + 1.3 * colour.mean(-1, keepdims=True) / 255)
     elif rng.random() < 0.3:
         colour = colour * (0.6 + 0.8 * fractal(rng, max(canvas), cells=3, octaves=2)[: canvas[0], : canvas[1], None])
-    if not plain and rng.random() < 0.5:
+    if plain and rng.random() < APART:
+        colour = apart_in_colour(rng, colour, alpha, behind.shown[0])
+    elif not plain and rng.random() < 0.5:
         colour = close_in_colour(rng, colour, alpha, behind.shown[0])
     elif rng.random() < 0.5:
         grey = colour.mean(-1, keepdims=True)
@@ -187,6 +190,16 @@ def close_in_colour(rng: np.random.Generator, colour: Floats, alpha: Floats, ref
     stretch = 1 + pull * (np.clip(goal_spread / spread, 0.3, 2.0) - 1)
     offset = mean * (1 - stretch) + pull * (goal - mean) + rng.normal(0, 8, 3)
     return colour * stretch.astype(np.float32) + offset.astype(np.float32)
+
+
+def apart_in_colour(rng: np.random.Generator, colour: Floats, alpha: Floats, reference: Bytes) -> Floats:
+    """Shift the mean of `colour`, where alpha is, away from that of `reference` and narrow its spread, as one kind of hair has it."""
+    weight = alpha[::4, ::4].ravel() + 1e-3
+    mean = np.average(colour[::4, ::4].reshape(-1, 3), axis=0, weights=weight)
+    away = mean - reference[::4, ::4].reshape(-1, 3).astype(np.float32).mean(0) + rng.normal(0, 20, 3)
+    away *= max(0.0, rng.uniform(60, 140) / (float(np.linalg.norm(away)) + 1e-3) - 1.0)
+    kept = np.float32(rng.uniform(0.3, 1.0))
+    return np.clip((mean + away).astype(np.float32) + kept * (colour - mean.astype(np.float32)), 0, 255)
 
 
 def _defocused(rng: np.random.Generator, alpha: Floats) -> Floats:
