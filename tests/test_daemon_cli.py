@@ -380,7 +380,7 @@ def test_what_is_typed_for_serve_comes_back_as_typed() -> None:
         (["serve", "--tcp", "7700"], "'7700' is not an address"),
         (["serve", "--folder", "/nowhere/at/all"], "there is no folder"),
         (["serve", "--map", "P:/x"], "not a pair"),
-        (["serve", "--sessions", "0"], "'0' is not a number"),
+        (["serve", "--sessions", "0"], "'0' is not a whole number from 1"),
         (["serve", "--idle-release", "-1"], "not a number of seconds"),
         (["submit", "p.####.exr", "--out", "o"], "--trimap"),
         (["submit"], "PLATE, --trimap, --out"),
