@@ -80,6 +80,8 @@ def test_help_and_version_need_no_torch() -> None:
         (["serve", "--idle-release", "nan"], "'nan' is not a number of seconds"),
         (["watch", "in", "--settle", "soon"], "'soon' is not a number of seconds"),
         (["watch", "in", "--at", "2"], "--at"),
+        (["install", "nuke", "--offline", "no/wheels"], "there is no folder no/wheels"),
+        (["install", "blender", "--offline", "no/wheels"], "there is no folder no/wheels"),
     ],
 )
 def test_what_cannot_be_meant_is_a_usage_error(videomatte: Videomatte, typed: list[str], said: str) -> None:

@@ -6,6 +6,7 @@ import argparse
 import math
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 from bridge.sequence import Sequence, parse_range
@@ -13,7 +14,7 @@ from bridge.shot.request import base, output
 from bridge.version import VERSION
 from bridge.wire.errors import UsageError, VideoMatteError
 
-__all__ = ["Parser", "Said", "base", "device", "frames", "joined", "number", "output", "parse", "pixels", "positive", "sequence"]
+__all__ = ["Parser", "Said", "base", "device", "folder", "frames", "joined", "number", "output", "parse", "pixels", "positive", "sequence"]
 
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 _NEGATIVE_RANGE = re.compile(r"-\d[\d,x-]*")
@@ -135,6 +136,14 @@ def device(text: str) -> str:
     if not _DEVICE.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r} is none of auto, cpu, cuda and cuda:N")
     return text
+
+
+def folder(text: str) -> str:
+    """Read a folder that exists and return its whole path. Raises ArgumentTypeError."""
+    found = Path(text).expanduser()
+    if not found.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {text}")
+    return str(found.resolve())
 
 
 def pixels(text: str) -> float:

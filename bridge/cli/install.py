@@ -27,7 +27,7 @@ def _add_nuke(hosts: argparse._SubParsersAction[read.Parser]) -> None:
     parser.add_argument("--nuke-dir", type=Path, default=nuke.settings_folder(), metavar="DIR", help="Nuke's settings (%(default)s)")
     several = f"Nuke 14 is 3.9, 15 is 3.10, 16 and 17 are 3.11; may be given again ({', '.join(nuke.DEFAULT_PYTHONS)})"
     parser.add_argument("--python", action="append", choices=wheels.PYTHONS, metavar="3.11", help=several)
-    parser.add_argument("--offline", type=Path, metavar="WHEELS", help="take pyzmq and msgpack from this folder, without a network")
+    parser.add_argument("--offline", type=read.folder, metavar="WHEELS", help="take pyzmq and msgpack from this folder, without a network")
     parser.add_argument("--uninstall", action="store_true", help="take the plug-in and its line in init.py away again")
 
 
@@ -41,7 +41,7 @@ def _nuke(typed: argparse.Namespace, console: Console, _stop: Stop) -> None:
         return
     console.say(f"This line goes into {typed.nuke_dir / 'init.py'}:\n  {nuke.line(typed.nuke_dir)}")
     pythons = tuple(typed.python or nuke.DEFAULT_PYTHONS)
-    folder = nuke.install(typed.nuke_dir, pythons=pythons, wheels=typed.offline)
+    folder = nuke.install(typed.nuke_dir, pythons=pythons, wheels=Path(typed.offline) if typed.offline else None)
     console.say(f"Installed: {folder} (Python {', '.join(pythons)}). Start Nuke anew; the node is VideoMatte.")
 
 
@@ -55,7 +55,7 @@ def _add_blender(hosts: argparse._SubParsersAction[read.Parser]) -> None:
     parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where the zip is written (here)")
     several = f"what the zip is for; may be given again: {', '.join(blender.PLATFORMS)} (this one)"
     parser.add_argument("--platform", action="append", choices=tuple(blender.PLATFORMS), metavar="NAME", help=several)
-    parser.add_argument("--offline", type=Path, metavar="WHEELS", help="take pyzmq and msgpack from this folder, without a network")
+    parser.add_argument("--offline", type=read.folder, metavar="WHEELS", help="take pyzmq and msgpack from this folder, without a network")
 
 
 def _blender(typed: argparse.Namespace, console: Console, _stop: Stop) -> None:
@@ -63,7 +63,7 @@ def _blender(typed: argparse.Namespace, console: Console, _stop: Stop) -> None:
     from bridge.install import blender
 
     platforms = tuple(typed.platform or (blender.this_platform(),))
-    archive = blender.build(typed.out, platforms=platforms, wheels=typed.offline)
+    archive = blender.build(typed.out, platforms=platforms, wheels=Path(typed.offline) if typed.offline else None)
     console.say(f"Built: {archive} ({', '.join(platforms)})")
     if typed.blender is None:
         console.say("In Blender: Preferences > Get Extensions > the arrow at the top right > Install from Disk.")

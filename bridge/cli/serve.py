@@ -41,7 +41,7 @@ def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
     add("--no-cpu", dest="cpu_allowed", action="store_false", default=None, help="a job never goes on on the CPU when its device is full")
     add("--tcp", type=address, metavar="HOST:PORT", help="also serve other machines, those with a key (`videomatte keys`)")
     add("--key", metavar="NAME", help="the daemon's own key, with --tcp (server)")
-    add("--folder", dest="folders", type=folder, nargs="+", action="extend", metavar="DIR", help="what clients of --tcp may name")
+    add("--folder", dest="folders", type=read.folder, nargs="+", action="extend", metavar="DIR", help="what clients of --tcp may name")
     add("--map", dest="path_map", type=pair, nargs="+", action="extend", metavar="CLIENT=DAEMON", help="a folder there, and here")
     add("--sessions", type=read.positive, metavar="N", help="the most clients at once (64)")
     add("--jobs", type=read.positive, metavar="N", help="the most jobs that wait (1024)")
@@ -114,14 +114,6 @@ def address(text: str) -> str:
     if not host or not port.isdigit() or int(port) > 65534:
         raise argparse.ArgumentTypeError(f"{text!r} is not an address like 0.0.0.0:7700")
     return text
-
-
-def folder(text: str) -> str:
-    """Read a folder that exists and return its whole path. Raises ArgumentTypeError."""
-    found = Path(text).expanduser()
-    if not found.is_dir():
-        raise argparse.ArgumentTypeError(f"there is no folder {text}")
-    return str(found.resolve())
 
 
 def pair(text: str) -> tuple[str, str]:

@@ -13,12 +13,13 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 
-from bridge.wire.errors import ResourceError, StorageError
+from bridge.wire.errors import ResourceError
 
-from .places import shipped, wire
+from .places import shipped, unwritten, wire
 
 NAME = "videomatte"
 SKIPPED = shutil.ignore_patterns("__pycache__", "*.pyc")
@@ -42,7 +43,7 @@ def assemble(folder: Path) -> Path:
         shutil.copytree(shipped("host_plugins/blender/videomatte"), folder, ignore=SKIPPED)
         shutil.copytree(wire(), folder / "wire", ignore=SKIPPED)
     except OSError as error:
-        raise StorageError(f"{error.filename or folder} cannot be written: {error.strerror}.", remedy="Choose another folder.") from error
+        raise unwritten(error, folder, remedy="Free some space, or set TMPDIR to another folder.") from error
     return folder
 
 
@@ -118,9 +119,9 @@ def _version(manifest: str) -> str:
 
 def _zipped(folder: Path, archive: Path) -> Path:
     """Zip a folder; the same files are the same bytes. Raises StorageError."""
+    unfinished = archive.with_name(f".{archive.name}")
     try:
         archive.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = archive.with_name(f".{archive.name}")
         with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as file:
             for path in sorted(path for path in folder.rglob("*") if path.is_file()):
                 entry = zipfile.ZipInfo(path.relative_to(folder).as_posix())
@@ -128,5 +129,8 @@ def _zipped(folder: Path, archive: Path) -> Path:
                 file.writestr(entry, path.read_bytes())
         unfinished.replace(archive)
     except OSError as error:
-        raise StorageError(f"{archive} cannot be written: {error.strerror}.", remedy="Give another --out.", file=str(archive)) from error
+        raise unwritten(error, archive, remedy="Free some space, or give another --out.") from error
+    finally:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
     return archive

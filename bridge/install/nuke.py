@@ -16,7 +16,7 @@ from pathlib import Path
 from bridge.wire.errors import ForeignFileError, StorageError
 
 from . import wheels as vendored
-from .places import shipped, wire
+from .places import shipped, unwritten, wire
 
 NAME = "videomatte"
 MARK = "# VideoMatte: put here by `videomatte install nuke`"
@@ -55,7 +55,7 @@ def install(nuke_dir: Path, *, pythons: Sequence[str] = DEFAULT_PYTHONS, wheels:
         unfinished.rename(folder)
         _edit(folder.parent / "init.py", add=line(nuke_dir))
     except OSError as error:
-        raise StorageError(f"{error.filename or folder} cannot be written: {error.strerror}.", remedy="Give another --nuke-dir.") from error
+        raise unwritten(error, folder, remedy="Free some space, or give another --nuke-dir.") from error
     finally:
         for left in (unfinished, old):
             shutil.rmtree(left, ignore_errors=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import sysconfig
 from pathlib import Path
 
@@ -18,6 +20,16 @@ def shipped(name: str) -> Path:
         places = " or ".join(str(root / name) for root in roots)
         raise StorageError(f"The plug-in is not in {places}.", remedy="Install videomatte again.")
     return found
+
+
+def unwritten(error: OSError, path: Path, *, remedy: str) -> StorageError:
+    """Say which file could not be written and why; shutil gathers the reasons of a whole tree, of which the first is told."""
+    reason = error.strerror
+    name = error.filename or path
+    if isinstance(error, shutil.Error) and error.args and isinstance(error.args[0], list):
+        _, name, said = error.args[0][0]
+        reason = re.sub(r"^\[Errno \d+\] |: ['<].*$", "", str(said))
+    return StorageError(f"{name} cannot be written: {reason or error}.", remedy=remedy, file=str(name))
 
 
 def wire() -> Path:

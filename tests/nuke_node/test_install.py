@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -14,7 +16,7 @@ import pytest
 
 from bridge.install import nuke as installation
 from bridge.install import wheels
-from bridge.wire.errors import ForeignFileError, ResourceError, UsageError
+from bridge.wire.errors import ForeignFileError, ResourceError, StorageError, UsageError
 
 Videomatte = Callable[..., Any]
 
@@ -124,6 +126,17 @@ def test_wheels_that_cannot_be_had_leave_the_old_plug_in(home: Path, tmp_path: P
         installation.install(home, pythons=("3.11",), wheels=tmp_path / "empty")
     assert (home / "videomatte" / "kept").exists()
     assert sorted(path.name for path in home.iterdir()) == ["init.py", "videomatte"]
+
+
+def test_a_full_disk_under_the_plug_in_is_said_with_the_file(home: Path, fetched: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(source: str, target: str, *_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), source, None, target)
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(StorageError, match=r"videomatte.new.* cannot be written: No space left on device\.\n") as refused:
+        installation.install(home)
+    assert refused.value.remedy == "Free some space, or give another --nuke-dir."
+    assert list(home.iterdir()) == []
 
 
 def test_a_python_that_no_nuke_brings_is_refused(tmp_path: Path) -> None:
