@@ -67,10 +67,14 @@ def test_prometheus_is_answered_on_its_path_alone(watcher: Watcher) -> None:
     assert "videomatte_watch_looks_total 1" in lines
 
 
-@pytest.mark.parametrize("where", ["port", "99999", "no.such.host.invalid:1"])
-def test_a_port_that_cannot_be_had_is_an_error(watcher: Watcher, where: str) -> None:
-    with pytest.raises(UsageError, match="--metrics"), metrics.served(watcher, where):
+@pytest.mark.parametrize(
+    ("where", "said"), [("port", "'port' is no port"), ("99999", "'99999' is no port"), ("no.such.host.invalid:1", "")]
+)
+def test_a_port_that_cannot_be_had_is_an_error(watcher: Watcher, where: str, said: str) -> None:
+    with pytest.raises(UsageError, match=f"--metrics {where}: {said}") as refused, metrics.served(watcher, where):
         pass
+    assert "from 1 to 65535" in refused.value.remedy
+    assert not refused.value.message.endswith("..")
 
 
 def test_results_need_a_folder_of_their_own(tmp_path: Path) -> None:

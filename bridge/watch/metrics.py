@@ -44,6 +44,9 @@ def text(watcher: Watcher) -> str:
 def served(watcher: Watcher, where: str) -> Iterator[int]:
     """Answer while inside and give the port. where: `9108` or `0.0.0.0:9108`. Raises UsageError."""
     host, _, port = where.rpartition(":")
+    remedy = "Give a free port from 1 to 65535: --metrics 9108"
+    if not port.isdecimal() or int(port) > 65535:
+        raise UsageError(f"--metrics {where}: {port!r} is no port.", remedy=remedy)
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -59,8 +62,8 @@ def served(watcher: Watcher, where: str) -> Iterator[int]:
 
     try:
         server = ThreadingHTTPServer((host or "127.0.0.1", int(port)), Answer)
-    except (ValueError, OSError, OverflowError) as error:
-        raise UsageError(f"--metrics {where}: {error}.", remedy="Give a free port: --metrics 9108") from error
+    except (ValueError, OSError) as error:
+        raise UsageError(f"--metrics {where}: {getattr(error, 'strerror', None) or error}.", remedy=remedy) from error
     thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
     thread.start()
     try:
