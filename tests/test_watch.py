@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,11 @@ from daemons import Daemon, daemon_in, until
 from shots import Shot, disc, make_shot, picture, trimap, write_exr, write_png
 
 from bridge import exr
+from bridge.shot.hold import Hold
 from bridge.watch import tracked
 from bridge.watch.beside import read_done, read_status
 from bridge.watch.ledger import Ledger, ledger_file
+from bridge.watch.runner import CLAIM
 from bridge.wire.messages import Jobs
 
 SIZE = {"width": 48, "height": 32}
@@ -246,6 +249,50 @@ def test_without_a_daemon_it_is_tried_again_and_the_next_watch_forgets(
     assert tuple(mattes(out)) == FRAMES
 
 
+@contextmanager
+def full(daemon: Daemon) -> Iterator[None]:
+    """Let the daemon's workers write no file of any size inside, as on a disk that is full."""
+    resource = pytest.importorskip("resource")
+    if not hasattr(resource, "prlimit"):
+        pytest.skip("the limits of another process cannot be set here")
+    until(daemon.workers)
+    before = {pid: resource.prlimit(pid, resource.RLIMIT_FSIZE) for pid in daemon.workers()}
+    try:
+        for pid, (_, most) in before.items():
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (500, most))
+        yield
+    finally:
+        for pid, limits in before.items():
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_full_disk_holds_a_shot_until_there_is_room(
+    daemon: Daemon, videomatte: Videomatte, folder: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracked, "FIRST_PAUSE", 0.1)
+    arrive(folder)
+    with full(daemon):
+        watch(videomatte, folder, out, status=3)
+    said = reason(out)
+    assert (said["code"], said["remedy"][:14]) == ("resource.storage", "Check the disk")
+    assert f"{out / 'ball' / 'ball.vmatte'}/trimap/trimap.1001.exr could not be written" in said["reason"]
+    assert (mattes(out), read_done(out / "ball")) == ({}, None)
+    assert not list(out.rglob(".videomatte~*"))
+    watch(videomatte, folder, out)
+    assert tuple(mattes(out)) == FRAMES
+
+
+def test_a_report_that_cannot_be_written_is_said_beside_the_delivery(
+    daemon: Daemon, videomatte: Videomatte, folder: Path, out: Path
+) -> None:
+    arrive(folder)
+    (out / "ball" / "report.html").mkdir(parents=True)
+    watch(videomatte, folder, out)
+    assert tuple(mattes(out)) == FRAMES
+    (note,) = [n for n in (read_done(out / "ball") or {})["notes"] if "report" in n]
+    assert f"{out / 'ball' / 'report.html'} could not be written: a folder has this name" in note
+
+
 def solving(out: Path, name: str = "ball") -> bool:
     return reason(out, name).get("state") == "solving"
 
@@ -326,6 +373,19 @@ def test_two_watchers_never_solve_one_shot_twice(daemon: Daemon, folder: Path, o
             ledger.close()
     assert sorted(solved) == names
     assert all(tuple(mattes(out, name)) == FRAMES for name in names)
+
+
+def test_a_shot_that_somebody_else_is_at_is_told_once(daemon: Daemon, folder: Path, out: Path) -> None:
+    arrive(folder)
+    (out / "ball").mkdir(parents=True)
+    with Hold(out / "ball" / CLAIM, doing="solved"):
+        watcher = started(folder, out, "--once")
+        until(lambda: reason(out).get("state") == "held")
+        time.sleep(2.0)
+    said, _ = watcher.communicate(timeout=120)
+    assert watcher.returncode == 0, said
+    told = [json.loads(line)["state"] for line in said.splitlines() if '"event": "shot"' in line]
+    assert told == ["waiting", "checking", "queued", "held", "solving", "done"]
 
 
 def test_a_watcher_tells_programs_how_shots_change(daemon: Daemon, videomatte: Videomatte, folder: Path, out: Path) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
+from bridge.exr.landing import storage_error
 from bridge.sequence import Sequence, format_range, parse_range
 from bridge.shot.folder import Shot
 from bridge.shot.hold import Hold
@@ -76,8 +77,7 @@ class Runner:
         try:
             out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            text = f"{out} cannot be made: {error.strerror}."
-            return Ended("failed", StorageError(text, remedy="Make the folder writable, or choose another --out.", file=str(out)))
+            return Ended("failed", storage_error(out, error.strerror or str(error), number=error.errno))
         claim = Hold(out / CLAIM, doing="solved")
         try:
             claim.take()
@@ -109,8 +109,8 @@ class Runner:
             result = self._through(client, found, folder, tell)
             state = client.call(wire.ShotStatus(self._opened(client, found, folder)), timeout=SLOW)
         files = self._deliver(found, out, result)
-        facts = _facts(found, out, result, state, files, seconds=time.monotonic() - begun)
-        self._reported(folder, out)
+        notes = (*result.notes, *self._reported(folder, out))
+        facts = _facts(found, out, result, state, files, notes=notes, seconds=time.monotonic() - begun)
         if not _as_found(found):
             return Ended("changed")
         beside.write_done(out, facts, inputs=dict(found.inputs))
@@ -178,14 +178,17 @@ class Runner:
     def _is_delivered(found: Found, out: Path) -> bool:
         return all(not set(delivered(found, out, what).missing(found.solved_frames)) for what in found.settings.outputs)
 
-    def _reported(self, folder: Path, out: Path) -> None:
-        """Write the report; a shot is delivered without one too."""
+    def _reported(self, folder: Path, out: Path) -> tuple[str, ...]:
+        """Write the report; a shot is delivered without one too, and then a note says why there is none, or an old one."""
         if self._report is None:
-            return
+            return ()
         try:
             self._report(folder, out / "report.html")
         except Exception as error:
-            log.warning("the report of %s could not be made: %s", out, error)
+            note = f"The report could not be made: {error.message if isinstance(error, VideoMatteError) else repr(error)}"
+            log.warning("%s: %s", out, note)
+            return (note,)
+        return ()
 
 
 def shot_folder(out: Path) -> Path:
@@ -205,7 +208,14 @@ def _as_found(found: Found) -> bool:
 
 
 def _facts(
-    found: Found, out: Path, result: wire.JobResult, state: wire.ShotState, files: Mapping[str, str], *, seconds: float
+    found: Found,
+    out: Path,
+    result: wire.JobResult,
+    state: wire.ShotState,
+    files: Mapping[str, str],
+    *,
+    notes: tuple[str, ...],
+    seconds: float,
 ) -> dict[str, object]:
     """Return what done.json says."""
     return {
@@ -222,7 +232,7 @@ def _facts(
         "solved": result.solved,
         "kept": result.kept,
         "seconds": round(seconds, 3),
-        "notes": list(result.notes),
+        "notes": list(notes),
         "advice": list(state.advice),
         "least_sure": [frame for sure, frame in sorted((c, f) for f, c in state.confidence if c < 0.9)[:5]],
         "settings": found.settings.as_words(),

@@ -49,7 +49,7 @@ RESTING = (State.WAITING, State.DONE, State.FAILED)
 @dataclass
 class Tracked:
     """What a watcher knows of one shot. `done`: what done.json says; `failed`: the fingerprint that failed, `lasting` unless
-    another time may do better; `job`: the daemon's.
+    another time may do better; `job`: the daemon's; `held`: the reason that was told last for holding it.
     """
 
     name: str
@@ -61,6 +61,7 @@ class Tracked:
     soon: bool = True
     error: VideoMatteError | None = None
     done: Mapping[str, object] | None = None
+    held: str = ""
     failed: str = ""
     lasting: bool = True
     job: str = ""

@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from bridge.exr.landing import storage_error
 from bridge.shot.hold import Hold
 from bridge.wire.errors import ImageError, JobEndedError, StorageError, UsageError, VideoMatteError
 
@@ -200,9 +201,17 @@ class Watcher:
         before, shot.state, shot.reason = shot.state, state, reason
         if state is not State.FAILED and state is not State.HELD:
             shot.error = None
-        if before is not state or news:
+        if (before is not state or news) and not self._tried_again(shot):
             self._say(Change(shot, state, reason))
             self._keep(shot)
+
+    def _tried_again(self, shot: Tracked) -> bool:
+        """Note why a shot is held; tell whether it is only tried again, or held for the same reason again, which is no news."""
+        trying = bool(shot.held) and shot.state in (State.CHECKING, State.QUEUED)
+        same = shot.state is State.HELD and shot.reason == shot.held
+        if not trying:
+            shot.held = shot.reason if shot.state is State.HELD else ""
+        return trying or same
 
     def _keep(self, shot: Tracked) -> None:
         fingerprint = "" if shot.state is State.FAILED and not shot.lasting else shot.found.fingerprint
@@ -232,7 +241,7 @@ class Watcher:
             fresh = told.job != shot.job or shot.state is not State.SOLVING
             shot.stepped(told, now=now)
             if fresh:
-                shot.state = State.SOLVING
+                shot.state, shot.held = State.SOLVING, ""
                 self._say(Change(shot, State.SOLVING, ""))
                 self._keep(shot)
         else:
@@ -327,4 +336,4 @@ def _mark(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
         (out / MARK).touch()
     except OSError as error:
-        raise StorageError(f"{out} cannot be written: {error.strerror}.", remedy="Choose another --out.", file=str(out)) from error
+        raise storage_error(out, error.strerror or str(error), number=error.errno) from error
