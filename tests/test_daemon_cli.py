@@ -31,6 +31,14 @@ status = main(sys.argv[1:])
 print(status, sorted({"torch", "cv2"} & {*sys.modules}))
 """
 
+IMPATIENT = """
+import sys
+from bridge.cli import submit
+from bridge.cli.main import main
+submit.PATIENCE = 0.5
+sys.exit(main(sys.argv[1:]))
+"""
+
 
 @pytest.fixture(scope="module")
 def shot(tmp_path_factory: pytest.TempPathFactory) -> Shot:
@@ -250,6 +258,28 @@ def test_a_daemon_that_is_killed_and_started_again_does_not_end_the_submit(
         assert len([name for name in contents(tmp_path / "out") if name.endswith(".exr")]) == 30
         assert "accepted" not in {e["event"] for e in events(ran)}
         assert videomatte("stop").status == 0
+
+
+def test_a_daemon_that_does_not_come_back_leaves_a_job_that_can_be_followed(
+    long_shot: Shot, videomatte: Videomatte, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with daemon_in(tmp_path / "d") as daemon:
+        lead_to(daemon, monkeypatch)
+        command = typed("submit", long_shot, tmp_path / "out/m.####.exr", "--frames", "1001-1030", "--json")
+        process = subprocess.Popen(
+            [sys.executable, "-c", IMPATIENT, *map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        begun(process, event="frame")
+        (job,) = events(videomatte("jobs", "--json"))
+        daemon.kill()
+        ran = ended(process)
+        error = events(ran)[-1]
+        assert (ran.status, error["code"]) == (5, "daemon.unreachable")
+        assert f"Job {job['job']} is kept" in str(error["message"])
+        daemon.start()
+        assert f"videomatte submit --follow {job['job']}" in str(error["remedy"])
+        assert videomatte("submit", "--follow", job["job"]).status == 0
+        assert len([name for name in contents(tmp_path / "out") if name.endswith(".exr")]) == 30
 
 
 def test_nobody_there_is_status_5_with_the_way_to_start_it(nobody: Daemon, shot: Shot, videomatte: Videomatte, tmp_path: Path) -> None:

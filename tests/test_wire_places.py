@@ -202,6 +202,12 @@ def test_a_file_that_holds_no_key_is_said(home: Path, text: str) -> None:
         load_key("client")
 
 
+def test_a_key_that_is_not_there_is_said_without_numbers(home: Path) -> None:
+    with pytest.raises(UsageError, match=r"no usable key .*client\.key: No such file or directory\.") as raised:
+        load_key("client")
+    assert raised.value.remedy == "Make one: videomatte keys make client"
+
+
 @pytest.mark.parametrize("name", ["../up", "", ".hidden", "a/b", "a b", "x" * 65])
 def test_a_name_that_leads_elsewhere_names_no_key(home: Path, name: str) -> None:
     for act in (lambda: make_key(name), lambda: load_key(name), lambda: allow(name, KEY)):

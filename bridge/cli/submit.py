@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from bridge.sequence import Sequence, parse_range
 from bridge.wire.description import Description
-from bridge.wire.errors import UsageError, VideoMatteError
+from bridge.wire.errors import DaemonUnreachableError, UsageError, VideoMatteError
 
 from . import arguments as read
 from .console import Console
@@ -151,10 +151,17 @@ class Following:
         while True:
             for envelope in self._client.poll(wait=LOOK_EVERY):
                 if isinstance(envelope.message, Error):
-                    raise envelope.message.exception()
+                    raise self._ended_by(envelope.message.exception())
                 yield envelope.message
             if self._stop.number is not None:
                 self._leave()
+
+    def _ended_by(self, error: VideoMatteError) -> VideoMatteError:
+        """Return the error, which of a daemon that went away says how to hear of an accepted job again: the queue is on disk."""
+        if isinstance(error, DaemonUnreachableError) and self._job is not None:
+            error.message += f" Job {self._job} is kept, and goes on when the daemon runs again."
+            error.remedy = f"{error.remedy} Then follow the job: videomatte submit --follow {self._job}".strip()
+        return error
 
     def _accepted(self, job: str) -> None:
         self._job = job

@@ -55,8 +55,9 @@ def load_key(name: str, *, folder: Optional[Path] = None) -> Key:
         if not (Z85.fullmatch(key.public) and Z85.fullmatch(key.secret)):
             raise ValueError("keys are 40 characters of Z85")
     except (OSError, ValueError, RecursionError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
         raise UsageError(
-            f"There is no usable key {path}: {error}.", remedy=f"Make one: videomatte keys make {name}", file=str(path)
+            f"There is no usable key {path}: {why}.", remedy=f"Make one: videomatte keys make {name}", file=str(path)
         ) from None
     return key
 
