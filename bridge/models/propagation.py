@@ -27,7 +27,7 @@ TOKEN = 64  # length of a key, a query and a value
 WAVES = 4  # spatial frequencies per axis in a token's position
 CONTENT = TOKEN - 4 * WAVES
 PATCH = 4 * 3  # trimap (or colour) at stride 4 inside a token: 2×2 places, 3 channels
-CERTAIN = 0.6  # a class must be at least this probable to be called certain
+CERTAIN = 0.45  # a class must be at least this probable to be called certain
 FLOOR = 0.02  # probabilities are kept this far from 0 before their logarithm
 DOUBT = 4.0  # what a place of a solved frame must match better by, in logits, to be read like one of a key
 
