@@ -21,7 +21,7 @@ def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
 def _add_nuke(hosts: argparse._SubParsersAction[read.Parser]) -> None:
     from bridge.install import nuke, wheels
 
-    what = "copy the VideoMatte node and its Python into Nuke's settings, with pyzmq and msgpack for Nuke's own Python"
+    what = "Copy the VideoMatte node and its Python into Nuke's settings, with pyzmq and msgpack for Nuke's own Python."
     parser = hosts.add_parser("nuke", help="the VideoMatte node", description=what)
     parser.set_defaults(run=_nuke)
     parser.add_argument("--nuke-dir", type=Path, default=nuke.settings_folder(), metavar="DIR", help="Nuke's settings (%(default)s)")
@@ -48,7 +48,7 @@ def _nuke(typed: argparse.Namespace, console: Console, _stop: Stop) -> None:
 def _add_blender(hosts: argparse._SubParsersAction[read.Parser]) -> None:
     from bridge.install import blender
 
-    what = "build the compositor add-on as an extension, with pyzmq and msgpack for Blender's own Python, and let a Blender install it"
+    what = "Build the compositor add-on as an extension, with pyzmq and msgpack for Blender's own Python, and let a Blender install it."
     parser = hosts.add_parser("blender", help="the compositor add-on", description=what)
     parser.set_defaults(run=_blender)
     parser.add_argument("--blender", type=Path, metavar="EXE", help="Blender 4.2 or newer, which installs the zip and turns the add-on on")

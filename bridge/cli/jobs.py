@@ -26,7 +26,7 @@ def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
     parser.set_defaults(run=run)
     parser.add_argument("--all", action="store_true", help="those that have ended too")
     parser.add_json()
-    what = "cancel jobs; what is solved stays, and the same submit goes on where they stopped"
+    what = "Cancel jobs: what is solved stays, and the same submit goes on where they stopped."
     parser = commands.add_parser("cancel", help="cancel jobs", description=what)
     parser.set_defaults(run=cancel)
     parser.add_argument("ids", nargs="+", metavar="ID", help="a job's id, or its beginning")

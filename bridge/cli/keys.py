@@ -8,6 +8,11 @@ from . import arguments as read
 from .console import Console
 from .interruption import Stop
 
+WORDS = {
+    "NAME": "letters, digits, dot, dash and underscore",
+    "PUBLIC": "the 40 characters that `videomatte keys show` prints there, in quotes",
+}
+
 
 def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
     """Add the subcommand and what may be typed after it."""
@@ -20,10 +25,10 @@ def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
         ("allow", allow, ("NAME", "PUBLIC"), "let the client with this public key in"),
         ("revoke", revoke, ("NAME",), "let a client in no more"),
     ):
-        verb = verbs.add_parser(name, help=what, description=what)
+        verb = verbs.add_parser(name, help=what, description=f"{what[:1].upper()}{what[1:]}.")
         verb.set_defaults(run=run)
         for word in names:
-            verb.add_argument(word.lower(), metavar=word)
+            verb.add_argument(word.lower(), metavar=word, help=WORDS[word])
         verb.add_json()
 
 

@@ -39,21 +39,21 @@ def add_arguments(parser: read.Parser) -> None:
     parser.add_argument("--out", metavar="OUT", help="the mattes: a pattern, or a folder")
     parser.add_argument("--shot", metavar="DIR", help="a shot folder, such as sh010.vmatte, in place of --out; made if it is not there")
     parser.add_argument("--replace-keys", action="store_true", help="with --shot: remove its keys that --trimap does not hold")
-    parser.add_argument("--frames", type=read.frames, metavar="1001-1100", help="what is written; all of the plate when left out")
+    parser.add_argument("--frames", type=read.frames, metavar="1001-1100", help="what is written; all when left out")
     parser.add_argument("--trimap-out", metavar="PATTERN", help="write the propagated trimaps: 0, 0.5 and 1")
     foreground = "write the foreground's colour: unpremultiplied scene-linear RGB; no PATTERN with --shot"
     parser.add_argument("--foreground", metavar="PATTERN", nargs="?", const=HERE, help=foreground)
-    parser.add_argument("--garbage", metavar="PATTERN", help="what is white here is background")
-    parser.add_argument("--holdout", metavar="PATTERN", help="what is white here is foreground")
-    parser.add_argument("--layer", metavar="NAME", help="the layer of the plate")
-    parser.add_argument("--view", metavar="NAME", help="the view of the plate")
+    parser.add_argument("--garbage", metavar="PATTERN", help="what is white here is background, exactly")
+    parser.add_argument("--holdout", metavar="PATTERN", help="what is white here is foreground, exactly")
+    parser.add_argument("--layer", metavar="NAME", help="which layer of the plate")
+    parser.add_argument("--view", metavar="NAME", help="which view of the plate")
     parser.add_argument("--trimap-channel", metavar="NAME", help="the trimap's channel; A if it varies, else the first colour channel")
     parser.add_device()
     for name, default, choices, what in (
         ("profile", "final", ("final", "draft"), "draft is faster and softer"),
-        ("colorspace", "auto", None, "the colour space of the plate"),
-        ("channels", "rgba", ("rgba", "a", "y"), "the channels of the mattes"),
-        ("depth", "float", ("float", "half"), "the depth of the mattes"),
+        ("colorspace", "auto", None, "the colour space of the plate, such as acescg; auto believes the file, a wrong name lists all"),
+        ("channels", "rgba", ("rgba", "a", "y"), "of the mattes: alpha four times, once as A, or once as Y for Blender"),
+        ("depth", "float", ("float", "half"), "of the mattes and the foreground: 32 or 16 bit"),
     ):
         metavar = None if choices else "auto|NAME"
         parser.add_argument(f"--{name}", action=read.Said, default=default, choices=choices, metavar=metavar, help=what)

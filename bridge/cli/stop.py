@@ -25,12 +25,12 @@ LOOK_EVERY = 0.05
 
 def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
     """Add the subcommands and what may be typed after them."""
-    what = "stop the daemon: the frame in work is finished, the queue stays for its next start"
+    what = "Stop the daemon: the frame in work is finished, the queue stays for its next start."
     parser = commands.add_parser("stop", help="stop the daemon", description=what)
     parser.set_defaults(run=end)
     parser.add_argument("--now", action="store_true", help="do not wait for the frame in work")
     parser.add_json()
-    what = "give the memory of idle devices back now; busy ones give it back when their task is done"
+    what = "Give the memory of idle devices back now; busy ones give it back when their task is done."
     parser = commands.add_parser("release", help="give device memory back now", description=what)
     parser.set_defaults(run=release)
     parser.add_json()

@@ -28,7 +28,7 @@ def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
     parser.add_argument("step", choices=STEPS, help="claim the shot, propagate segments, matte frames, or publish the version")
     parser.add_argument("shot", metavar="SHOT", help="the shot folder")
     parser.add_argument("--frames", type=read.frames, metavar="1001-1024", help="of propagate and matte: the frames it is about")
-    parser.add_argument("--token", required=True, metavar="TEXT", help="the same for all tasks of a job")
+    parser.add_argument("--token", required=True, metavar="TEXT", help="any text, the same for all tasks of a job")
     parser.add_device()
     parser.add_argument("--openjd", action="store_true", help="tell progress as Open Job Description reads it")
     parser.add_json()
