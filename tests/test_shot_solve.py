@@ -175,6 +175,20 @@ def test_the_command_line_begins_shows_edits_and_solves_a_shot(
     assert videomatte("shot", "prune", folder, "--keep", "1").out == "Removed: v001\n"
 
 
+def test_a_shot_that_is_begun_is_not_solved_and_can_be_as_if_solve_had_begun_it(
+    solved: Solved, videomatte: Videomatte, tmp_path: Path
+) -> None:
+    folder, art = tmp_path / "né w.vmatte", solved.art
+    ran = videomatte("shot", "begin", folder, art.plate, "--trimap", art.keys, "--depth", "half")
+    assert (ran.status, ran.out) == (0, f"Keys: 1-9x2. Solve it: videomatte solve --shot '{folder}'\n")
+    begun_there = Shot.open(folder)
+    assert (begun_there.description.depth, set(standing(begun_there).states.values())) == ("half", {FrameState.UNSOLVED})
+    assert not list((folder / "trimap").glob("*"))
+    assert videomatte("shot", "begin", folder, "--depth", "float").status == 0
+    assert videomatte("solve", "--shot", folder, "--frames", "1-2", "--device", "cpu").status == 0
+    assert contents(folder / "alpha" / "v001").items() <= contents(solved.version(1)).items()
+
+
 @pytest.mark.parametrize(
     ("typed", "status", "said"),
     [
@@ -187,6 +201,8 @@ def test_the_command_line_begins_shows_edits_and_solves_a_shot(
         (["solve", "{tree}/none.####.exr", "--trimap", "k", "--shot", "{tree}/none.vmatte"], 3, "no file matches"),
         (["solve", "{tree}/plates/plate.####.exr", "--shot", "{tree}/keyless.vmatte"], 3, "no key frame yet"),
         (["solve", "--shot", "{tree}"], 2, "no plate to begin"),
+        (["shot", "begin", "{tree}"], 2, "no plate to begin"),
+        (["shot", "begin", "{tree}/none.vmatte", "{tree}/none.####.exr"], 3, "no file matches"),
         (["solve", "--shot", "{tree}/sh 01.vmatte", "--frames", "50"], 3, "none of --frames exists"),
         (["shot", "status", "{tree}"], 3, "is no shot folder"),
         (["shot", "keys", "{tree}/sh 01.vmatte", "--set", "x", "y"], 2, "'x' is no frame number"),

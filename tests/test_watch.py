@@ -214,6 +214,18 @@ def test_what_is_not_complete_is_left_and_says_what_it_waits_for(daemon: Daemon,
     assert (read_done(out / "ball") or {})["missing"] == "1003"
 
 
+def test_a_wrong_word_in_the_settings_of_a_delivered_shot_is_said(daemon: Daemon, videomatte: Videomatte, folder: Path, out: Path) -> None:
+    arrive(folder)
+    watch(videomatte, folder, out)
+    before = mattes(out)
+    (folder / "videomatte.toml").write_text("foo = 1")
+    assert "foo" in watch(videomatte, folder, out, status=3)
+    assert (reason(out)["state"], mattes(out)) == ("failed", before)
+    (folder / "videomatte.toml").unlink()
+    watch(videomatte, folder, out)
+    assert (reason(out)["state"], mattes(out)) == ("done", before)
+
+
 def test_settings_choose_what_is_delivered(daemon: Daemon, videomatte: Videomatte, folder: Path, out: Path) -> None:
     arrive(folder)
     (folder / "videomatte.toml").write_text(

@@ -8,6 +8,8 @@ from . import arguments as read
 from .console import Console
 from .interruption import Stop
 
+SERVER = "server"  # the name of the daemon's own key
+SERVED = "Clients read this half in network.json, which `videomatte serve --tcp` writes."
 WORDS = {
     "NAME": "letters, digits, dot, dash and underscore",
     "PUBLIC": "the 40 characters that `videomatte keys show` prints there, in quotes",
@@ -39,7 +41,8 @@ def make(typed: argparse.Namespace, console: Console, _stop: Stop) -> None:
     key = make_key(typed.name)
     console.event("key", client=typed.name, public=key.public)
     console.say(key.public)
-    console.note(f"The secret half stays here. Where the daemon runs: videomatte keys allow NAME '{key.public}'")
+    told = SERVED if typed.name == SERVER else f"Where the daemon runs: videomatte keys allow NAME '{key.public}'"
+    console.note(f"The secret half stays here. {told}")
 
 
 def show(typed: argparse.Namespace, console: Console, _stop: Stop) -> None:

@@ -1,8 +1,9 @@
-"""`videomatte shot`: how a shot folder stands, its key frames, its locks, its versions."""
+"""`videomatte shot`: a shot folder's beginning, how it stands, its key frames, its locks, its versions."""
 
 from __future__ import annotations
 
 import argparse
+import shlex
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from bridge.wire.errors import UsageError
 from . import arguments as read
 from .console import Console, sentence
 from .interruption import Stop
+from .solve import add_shot
 
 if TYPE_CHECKING:
     from bridge.shot.states import Standing
@@ -24,6 +26,7 @@ def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
     parser = commands.add_parser("shot", help="look after a shot folder", description=__doc__)
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True, parser_class=read.Parser)
     for name, run, what in (
+        ("begin", begin, "make a shot folder, or change one as typed, and solve nothing"),
         ("status", status, "show which frames are solved, stale, locked, and where to paint the next key"),
         ("keys", keys, "list, set and remove key frames"),
         ("lock", lock, "lock frames: their results are never written again"),
@@ -35,6 +38,9 @@ def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
         verb.add_argument("shot", metavar="DIR", help="the shot folder")
         if name in ("lock", "unlock"):
             verb.add_argument("frames", type=read.frames, metavar="1001-1100", help="the frames")
+        elif name == "begin":
+            add_shot(verb)
+            verb.set_defaults(out=None, trimap_out=None, frames=None, device="auto", overwrite=False, replace_keys=False)
         elif name == "prune":
             verb.add_argument("--keep", type=int, required=True, metavar="N", help="how many of the newest versions stay")
         else:
@@ -45,6 +51,17 @@ def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
             )
             verb.add_argument("--remove", type=read.frames, metavar="1001,1050", help="the frames whose keys go")
             verb.add_argument("--channel", metavar="NAME", help="the channel of FILE; A if it varies, else the first colour channel")
+
+
+def begin(typed: argparse.Namespace, console: Console, stop: Stop) -> None:
+    """Make or change a shot folder. Raises InputError, UsageError, StorageError."""
+    from . import remarks
+    from .shotsolve import opened
+
+    stop.careful = True
+    with remarks.heard(console):
+        shot = opened(typed)
+    console.say(f"Keys: {format_range(shot.keys) or 'none yet'}. Solve it: videomatte solve --shot {shlex.quote(str(shot.folder))}")
 
 
 def status(typed: argparse.Namespace, console: Console, _stop: Stop) -> None:

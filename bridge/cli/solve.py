@@ -34,13 +34,21 @@ def add_to(commands: argparse._SubParsersAction[read.Parser]) -> None:
 def add_arguments(parser: read.Parser) -> None:
     """Add what describes a solve, here or by the daemon."""
     parser.needs = lacking
-    parser.add_argument("plate", metavar="PLATE", nargs="?", help="the plate: plate.####.exr, plate.%%04d.exr or one file")
-    parser.add_argument("--trimap", metavar="KEYS", help="painted trimaps; every frame that exists is a key frame")
+    add_shot(parser)
     parser.add_argument("--out", metavar="OUT", help="the mattes: a pattern, or a folder")
     parser.add_argument("--shot", metavar="DIR", help="a shot folder, such as sh010.vmatte, in place of --out; made if it is not there")
     parser.add_argument("--replace-keys", action="store_true", help="with --shot: remove its keys that --trimap does not hold")
     parser.add_argument("--frames", type=read.frames, metavar="1001-1100", help="what is written; all when left out")
     parser.add_argument("--trimap-out", metavar="PATTERN", help="write the propagated trimaps: 0, 0.5 and 1")
+    parser.add_device()
+    parser.add_argument("--overwrite", action="store_true", help="solve every frame again and replace files that are in the way")
+    parser.add_json()
+
+
+def add_shot(parser: read.Parser) -> None:
+    """Add what describes a shot: plate, keys, and how its mattes are to be."""
+    parser.add_argument("plate", metavar="PLATE", nargs="?", help="the plate: plate.####.exr, plate.%%04d.exr or one file")
+    parser.add_argument("--trimap", metavar="KEYS", help="painted trimaps; every frame that exists is a key frame")
     foreground = "write the foreground's colour: unpremultiplied scene-linear RGB; no PATTERN with --shot"
     parser.add_argument("--foreground", metavar="PATTERN", nargs="?", const=HERE, help=foreground)
     parser.add_argument("--garbage", metavar="PATTERN", help="what is white here is background, exactly")
@@ -48,7 +56,6 @@ def add_arguments(parser: read.Parser) -> None:
     parser.add_argument("--layer", metavar="NAME", help="which layer of the plate")
     parser.add_argument("--view", metavar="NAME", help="which view of the plate")
     parser.add_argument("--trimap-channel", metavar="NAME", help="the trimap's channel; A if it varies, else the first colour channel")
-    parser.add_device()
     for name, default, choices, what in (
         ("profile", "final", ("final", "draft"), "draft is faster and softer"),
         ("colorspace", "auto", None, "the colour space of the plate, such as acescg; auto believes the file, a wrong name lists all"),
@@ -57,8 +64,6 @@ def add_arguments(parser: read.Parser) -> None:
     ):
         metavar = None if choices else "auto|NAME"
         parser.add_argument(f"--{name}", action=read.Said, default=default, choices=choices, metavar=metavar, help=what)
-    parser.add_argument("--overwrite", action="store_true", help="solve every frame again and replace files that are in the way")
-    parser.add_json()
 
 
 def lacking(typed: argparse.Namespace) -> list[str]:

@@ -79,7 +79,7 @@ class Doors:
         """
         host, _, port = address.rpartition(":")
         if not host or not port.isdecimal() or int(port) > LAST_PORT - 1:
-            raise UsageError(f"{address} is not HOST:PORT.", remedy="Name an address and a port, such as 0.0.0.0:7717.")
+            raise UsageError(f"{address} is not HOST:PORT.", remedy="Name an address and a port, such as 0.0.0.0:7700.")
         if not curve.allowed_clients(folder=keys):
             raise NotAllowedError(
                 "No client key is allowed, so nobody could connect.", remedy="Allow one: videomatte keys allow NAME PUBLIC-KEY"

@@ -124,7 +124,7 @@ class Watcher:
             shot = self.shots[found.name] = self._known(found, now)
         elif not self._seen(shot, found, now):
             return
-        if shot.done is not None and covers(shot.done, found):
+        if shot.done is not None and found.problem is None and covers(shot.done, found):
             self._become(shot, State.DONE)
         elif shot.failed != found.fingerprint and not (shot.state is State.HELD and now < shot.retry_at):
             self._consider(shot, now)

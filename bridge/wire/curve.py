@@ -70,7 +70,7 @@ def key_names(*, folder: Optional[Path] = None) -> Tuple[str, ...]:
 def allow(name: str, public: str, *, folder: Optional[Path] = None) -> Path:
     """Let the client with this public key in. Raises UsageError when it is no key or the name is taken or unfit."""
     if not Z85.fullmatch(public):
-        raise UsageError(f"{public[:60]!r} is not a public key.", remedy="A public key is 40 characters; `videomatte keys` shows yours.")
+        raise UsageError(f"{public[:60]!r} is not a public key.", remedy="It has 40 characters; `videomatte keys list` shows yours.")
     path = _file(name, (folder or places.keys_folder()) / "allowed", ".pub")
     places.private(path.parent.parent)
     places.private(path.parent)

@@ -130,9 +130,7 @@ def open_folder(node: Any) -> None:
         os.startfile(folder)
         return
     command = "open" if sys.platform == "darwin" else "xdg-open"
-    bare = {
-        name: value for name, value in os.environ.items() if name not in ("LD_LIBRARY_PATH", "QT_PLUGIN_PATH", "PYTHONHOME", "PYTHONPATH")
-    }
+    bare = {name: value for name, value in os.environ.items() if name not in OF_NUKE}
     try:
         subprocess.Popen([command, folder], env=bare)
     except OSError as error:
