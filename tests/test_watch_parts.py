@@ -24,7 +24,7 @@ def lay(root: Path, *names: str) -> None:
     for name in names:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(name.encode())
+        path.write_bytes(os.fsencode(name))
 
 
 def shots(root: Path, *, rules: tuple[str, ...] = DEFAULT) -> dict[str, Found]:
@@ -102,6 +102,31 @@ def test_a_folder_that_leads_back_to_itself_ends(tmp_path: Path) -> None:
     complete(tmp_path)
     (tmp_path / "a" / "loop").symlink_to(tmp_path)
     assert sorted(shots(tmp_path)) == ["a"]
+
+
+def test_a_link_that_leads_nowhere_hides_nothing_beside_it(tmp_path: Path) -> None:
+    complete(tmp_path)
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "gone").symlink_to("nothing")
+    assert sorted(shots(tmp_path)) == ["a"]
+
+
+def test_a_folder_whose_name_is_no_utf8_fails_its_own_shot_alone(tmp_path: Path) -> None:
+    odd = os.fsdecode(b"caf\xe9")
+    complete(tmp_path)
+    lay(tmp_path, f"{odd}/plate.0001.exr", f"{odd}/trimap.0001.png")
+    found = shots(tmp_path)
+    assert sorted(found) == ["a", odd]
+    assert found["a"].problem is None
+    failed = judged(found[odd], Quiet(0.0), now=0.0, settle=0.0).failed
+    assert failed is not None
+    assert failed.message == f"The name of {tmp_path}/{odd}/plate.0001.exr is no UTF-8."
+    beside.write_status(tmp_path, {"shot": odd, "reason": failed.message})
+    assert (beside.read_status(tmp_path) or {})["shot"] == odd
+    ledger = Ledger(tmp_path / "l.sqlite")
+    ledger.keep(odd, Entry("failed", found[odd].fingerprint, failed.message))
+    assert list(ledger.entries()) == ["caf\\udce9"]
+    ledger.close()
 
 
 def test_a_folder_that_cannot_be_listed_keeps_what_it_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,4 +65,4 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 def _write(path: Path, text: str) -> None:
     with landing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -149,6 +149,9 @@ class Pairing:
         if doubled:
             several = " and ".join(sorted(parts.keys[doubled[0]])[:2])
             problem = InputError(f"{name} has two trimaps for one frame: {several}.", remedy="Move one of the two away.", file=several)
+        odd = next((path for path in sorted(parts.stamps) if not _is_utf8(path)), None)
+        if odd is not None:
+            problem = InputError(f"The name of {odd} is no UTF-8.", remedy="Rename it, or the folder it is in.", file=odd)
         where = Path(folder).relative_to(self._root).as_posix()
         sentinel = SENTINEL in tree.get("" if where == "." else where, {})
         return Found(
@@ -178,6 +181,14 @@ def _add(parts: _Parts, match: Match, name: str, stamp: Stamp, root: Path) -> No
         sequence[match.frame] = (path, match.digits)
     else:
         parts.keys.setdefault(match.frame, []).append(path)
+
+
+def _is_utf8(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _first(keys: Mapping[int | None, list[str]]) -> list[tuple[int | None, list[str]]]:

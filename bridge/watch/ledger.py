@@ -72,14 +72,15 @@ class Ledger:
 
     def keep(self, name: str, entry: Entry) -> None:
         """Keep how a shot stands."""
-        row = (name, entry.state, entry.fingerprint, entry.reason, entry.job, time.time())
+        row = (_text(name), entry.state, entry.fingerprint, _text(entry.reason), entry.job, time.time())
         with self._writing() as database:
             database.execute("INSERT OR REPLACE INTO shots VALUES (?, ?, ?, ?, ?, ?)", row)
 
     def delivered(self, name: str, fingerprint: str, *, solved: int, frames: int, seconds: float) -> None:
         """Keep that a shot was delivered."""
         with self._writing() as database:
-            database.execute("INSERT INTO deliveries VALUES (?, ?, ?, ?, ?, ?)", (name, fingerprint, solved, frames, seconds, time.time()))
+            row = (_text(name), fingerprint, solved, frames, seconds, time.time())
+            database.execute("INSERT INTO deliveries VALUES (?, ?, ?, ?, ?, ?)", row)
 
     def deliveries(self) -> list[tuple[str, str, int]]:
         """Return name, fingerprint and number of solved frames of every delivery, oldest first."""
@@ -101,6 +102,11 @@ class Ledger:
                     yield self._database
             except sqlite3.Error as error:
                 log.warning("The ledger %s cannot be written: %s", self._path, error)
+
+
+def _text(text: str) -> str:
+    """Return a text as SQLite takes it: the bytes of a file's name that are no UTF-8 are spelled out."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -99,6 +99,14 @@ def _listed(path: str) -> tuple[dict[str, Stamp] | None, list[str]]:
                     continue
                 if not found.st_mode & 0o040000:
                     files[name] = (found.st_size, found.st_mtime_ns)
-            elif not name.endswith(".vmatte") and entry.is_dir():
+            elif not name.endswith(".vmatte") and _is_folder(entry):
                 below.append(name)
     return files, below
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Tell whether an entry is a folder; a link that leads nowhere is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
