@@ -39,6 +39,17 @@ def test_a_plate_of_any_kind_is_solved_once(blender: Blender, daemon: Daemon, sh
     assert len(files(played["version"])) == FRAMES
 
 
+def test_a_range_that_begins_before_the_plate_plays_the_frames_there_are(
+    blender: Blender, daemon: Daemon, shot: Shot, tmp_path: Path
+) -> None:
+    given = {"connection": daemon.connection, "sequence": plate(shot), "trimap": key(shot, FIRST)}
+    played = blender.play("solved_from_before_it_begins", blend=tmp_path / "a.blend", out=tmp_path / "out", **given)
+    assert played["range"] == [0, FRAMES]
+    solved = read_exr(Path(played["version"]) / f"alpha.{FIRST + 1}.exr")[..., 0]
+    assert np.array_equal(read_exr(tmp_path / "out" / "Alpha.0002.exr")[..., 0], solved)
+    assert len(files(played["version"])) == FRAMES
+
+
 def test_light_above_white_and_below_black_comes_through(blender: Blender, daemon: Daemon, shot: Shot, tmp_path: Path) -> None:
     number = FIRST + 1
     bright = picture(shot.truth[number], seed=2)

@@ -60,6 +60,18 @@ def solved_plate(
     }
 
 
+def solved_from_before_it_begins(blend: str, connection: str, sequence: dict[str, Any], trimap: list[list[float]], out: str) -> dict[str, Any]:
+    """Solve a matte whose range begins a frame before its plate does, and render its second frame."""
+    group = plate(blend, connection, sequence, "image")
+    settings = group.videomatte
+    settings.first -= 1
+    painted(group, trimap)
+    assert bpy.ops.videomatte.key_from_painted(frame=settings.first + 1) == {"FINISHED"}
+    assert bpy.ops.videomatte.solve() == {"FINISHED"}
+    rendered(group, out, [settings.first + 2])
+    return {"version": settings.version, "range": [settings.first, settings.last]}
+
+
 def with_everything(blend: str, connection: str, sequence: dict[str, Any], trimap: list[list[float]], out: str) -> dict[str, Any]:
     """Solve with foreground, garbage and holdout, and render what the node gives."""
     group = plate(blend, connection, sequence, "image")

@@ -57,10 +57,14 @@ def rewire(tree: bpy.types.NodeTree) -> None:
 
 
 def show_sequence(tree: bpy.types.NodeTree, which: str, folder: str, *, stem: str, space: str, shift: int) -> None:
-    """Let one of the image nodes play the files `stem.####.exr` of a folder; a scene frame is a file's number less `shift`."""
+    """Let one of the image nodes play the files `stem.####.exr` of a folder; a scene frame is a file's number less `shift`.
+
+    Blender takes a sequence by one of its files, and there is none where the plate has no frame.
+    """
     settings = tree.videomatte
-    first = settings.first + shift
-    path = os.path.join(folder, "%s.%04d.exr" % (stem, first))
+    first, last = settings.first + shift, settings.last + shift
+    files = [os.path.join(folder, "%s.%04d.exr" % (stem, number)) for number in range(first, last + 1)]
+    path = next(filter(os.path.exists, files), files[0])
     node = tree.nodes[which]
     node.image = _loaded(node.image, path, name=f"{tree.name} {stem}", space=space, source="SEQUENCE")
     node.frame_start, node.frame_offset = settings.first, first - 1
