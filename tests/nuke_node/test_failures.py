@@ -241,3 +241,27 @@ def test_a_plate_that_the_daemon_refuses_is_told_with_its_words(artist: Artist) 
     artist.press("solve")
     (message,) = artist.nuke.STATE.messages
     assert "plate.####.exr" in message
+
+
+def test_what_nobody_foresaw_is_one_message_and_no_traceback(nuke: Any, artist: Artist, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object) -> Any:
+        raise RuntimeError("VideoMatte: Unknown command")
+
+    monkeypatch.setattr(nuke, "createNode", gone)
+    artist.press("update_node")
+    assert nuke.STATE.messages == ["VideoMatte: The plug-in failed: RuntimeError('VideoMatte: Unknown command')"]
+    assert artist.node["status"].value().startswith("The plug-in failed")
+
+
+def test_an_old_preview_that_cannot_be_removed_is_left(nuke: Any, artist: Artist, monkeypatch: pytest.MonkeyPatch) -> None:
+    nuke.STATE.frame = 1004
+    artist.press("preview_frame")
+    first = Path(artist.read("ReadPreview")["file"].value())
+
+    def held(*_: object, **__: object) -> None:
+        raise PermissionError(13, "used by another process")
+
+    monkeypatch.setattr(Path, "unlink", held)
+    assert "previewed at" in artist.press("preview_frame")
+    second = Path(artist.read("ReadPreview")["file"].value())
+    assert (first != second, first.exists(), second.exists()) == (True, True, True)

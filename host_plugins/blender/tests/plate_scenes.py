@@ -60,7 +60,9 @@ def solved_plate(
     }
 
 
-def solved_from_before_it_begins(blend: str, connection: str, sequence: dict[str, Any], trimap: list[list[float]], out: str) -> dict[str, Any]:
+def solved_from_before_it_begins(
+    blend: str, connection: str, sequence: dict[str, Any], trimap: list[list[float]], out: str
+) -> dict[str, Any]:
     """Solve a matte whose range begins a frame before its plate does, and render its second frame."""
     group = plate(blend, connection, sequence, "image")
     settings = group.videomatte

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from .wire.description import Description
 from .wire.errors import VideoMatteError
 from .wire.messages import DaemonRelease, ShotLock, ShotOpen, ShotState
 
+LOG = logging.getLogger(__name__)
 OF_NUKE = ("LD_LIBRARY_PATH", "QT_PLUGIN_PATH", "PYTHONHOME", "PYTHONPATH")
 """Variables that Nuke sets for itself and that break other programs."""
 
@@ -25,9 +27,12 @@ def press(button: str, node: Any) -> None:
     """Do what a button says. In batch an error is raised; under a window it is the node's status, and one message."""
     try:
         ACTIONS[button](node)
-    except VideoMatteError as error:
+    except Exception as error:
         if not nuke.GUI:
             raise
+        if not isinstance(error, VideoMatteError):
+            LOG.exception("the button %s", button)
+            error = VideoMatteError("The plug-in failed: %r" % error)
         if "status" in node.knobs():
             tell(node, error.message)
         if not isinstance(error, StoppedError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
@@ -148,9 +149,10 @@ def _previewed(settings: Settings, frame: int) -> Any:
 
 
 def _own_copy(path: Path) -> Path:
-    """Copy a preview under a name that Nuke has not read yet, and take older copies away."""
+    """Copy a preview under a name that Nuke has not read yet, and take older copies away, but for those that Windows holds."""
     for old in path.parent.glob("nuke.*.exr"):
-        old.unlink()
+        with contextlib.suppress(OSError):
+            old.unlink()
     own = path.with_name("nuke.%d.%s" % (time.time_ns(), path.name))
     shutil.copyfile(path, own)
     return own
