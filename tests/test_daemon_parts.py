@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from contextlib import suppress
 from dataclasses import asdict
@@ -14,6 +15,7 @@ from bridge.daemon import link
 from bridge.daemon.doors import Doors
 from bridge.daemon.guard import Guard
 from bridge.daemon.post import Clerks, Post
+from bridge.daemon.serve import alone
 from bridge.daemon.tasks import Kind, Part, Task
 from bridge.wire.curve import Key
 from bridge.wire.description import Description
@@ -225,3 +227,9 @@ def test_the_network_is_not_listened_on_without_a_client_that_may_come_in(tmp_pa
     with pytest.raises(NotAllowedError, match="No client key"):
         doors.network("127.0.0.1:0", key=Key("", ""), keys=tmp_path)
     doors.close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are of POSIX")
+def test_nobody_else_may_look_at_the_jobs_of_a_daemon(tmp_path: Path) -> None:
+    with alone(tmp_path / "state" / "host" / "daemon.lock"):
+        assert (tmp_path / "state" / "host").stat().st_mode & 0o777 == 0o700

@@ -143,7 +143,7 @@ def _heed(front: Front) -> None:
 def alone(path: Path) -> Iterator[None]:
     """Hold a lock that only one daemon can hold. Raises ResourceError when another has it, StorageError when it cannot be made."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = path.open("a+", encoding="ascii")
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error.strerror}.", file=str(path)) from None
