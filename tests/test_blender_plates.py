@@ -50,6 +50,11 @@ def test_a_range_that_begins_before_the_plate_plays_the_frames_there_are(
     assert len(files(played["version"])) == FRAMES
 
 
+def test_a_matte_deleted_while_its_plate_is_rendered_is_said_in_words(blender: Blender, daemon: Daemon, shot: Shot, tmp_path: Path) -> None:
+    played = blender.play("deleted_while_rendered", blend=tmp_path / "a.blend", connection=daemon.connection, sequence=plate(shot))
+    assert played == {"said": "What was worked on was undone or deleted meanwhile. Press again.", "scenes": 1}
+
+
 def test_light_above_white_and_below_black_comes_through(blender: Blender, daemon: Daemon, shot: Shot, tmp_path: Path) -> None:
     number = FIRST + 1
     bright = picture(shot.truth[number], seed=2)

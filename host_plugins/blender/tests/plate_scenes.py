@@ -74,6 +74,19 @@ def solved_from_before_it_begins(
     return {"version": settings.version, "range": [settings.first, settings.last]}
 
 
+def deleted_while_rendered(blend: str, connection: str, sequence: dict[str, Any]) -> dict[str, Any]:
+    """Delete the matte while its plate is rendered; return what is said of it and how many scenes are left."""
+    group = plate(blend, connection, sequence, "upstream")
+    said = ""
+    try:
+        for step in addon("solving").solved(group):
+            if step.text.startswith("Rendering") and step.share > 0:
+                bpy.data.node_groups.remove(group)
+    except Exception as error:
+        said = addon("complaints").text_of(error)
+    return {"said": said, "scenes": len(bpy.data.scenes)}
+
+
 def with_everything(blend: str, connection: str, sequence: dict[str, Any], trimap: list[list[float]], out: str) -> dict[str, Any]:
     """Solve with foreground, garbage and holdout, and render what the node gives."""
     group = plate(blend, connection, sequence, "image")

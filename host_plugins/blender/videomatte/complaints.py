@@ -19,6 +19,8 @@ class OfflineError(NotAllowedError):
 
 
 def text_of(error: Exception) -> str:
-    """Return an error and its remedy as one line for the artist."""
+    """Return an error and its remedy as one line for the artist. Blender raises ReferenceError for what is no more."""
+    if isinstance(error, ReferenceError):
+        return "What was worked on was undone or deleted meanwhile. Press again."
     remedy = getattr(error, "remedy", "")
     return "{} {}".format(getattr(error, "message", str(error)), remedy) if remedy else str(getattr(error, "message", error))
