@@ -319,6 +319,18 @@ def test_serve_stops_in_peace_and_says_where_clients_connect(nobody: Daemon, vid
     assert not nobody.connection.exists()
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 takes modules from where it stands")
+def test_a_daemon_takes_no_modules_from_the_folder_it_is_started_in(nobody: Daemon, tmp_path: Path) -> None:
+    script = Path(sys.executable).with_name("videomatte")
+    if not script.exists():
+        pytest.skip("videomatte is not installed beside this Python")
+    (tmp_path / "zmq.py").write_text("raise SystemExit('from here')")
+    command = [script, "serve", "--quiet", "--tcp", "127.0.0.1:0"]
+    ran = subprocess.run(command, cwd=tmp_path, env=nobody.environment, capture_output=True, text=True, timeout=60)
+    assert "from here" not in ran.stderr
+    assert "There is no usable key" in ran.stderr
+
+
 def test_keys_are_made_listed_allowed_and_revoked(nobody: Daemon, videomatte: Videomatte) -> None:
     made = videomatte("keys", "make", "client")
     public = made.out.strip()

@@ -87,7 +87,12 @@ def words(settings: dict[str, Any]) -> list[str]:
 
 
 def become(command: list[str]) -> None:
-    """Turn this process into another program, so that the daemon's front holds nothing of the command line. Does not return."""
+    """Turn this process into another program, so that the daemon's front holds nothing of the command line. Does not return.
+
+    Where this process takes no modules from the folder it stands in, daemon and workers take none from there either (Python 3.11 on).
+    """
+    if not {"", os.getcwd()} & set(sys.path):
+        os.environ["PYTHONSAFEPATH"] = "1"
     sys.stdout.flush()
     sys.stderr.flush()
     if os.name == "posix":
