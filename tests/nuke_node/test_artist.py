@@ -174,11 +174,24 @@ def test_the_program_for_batch_solves_every_node(terminal: Any, shot: Any, daemo
 
 
 def test_the_program_for_batch_tells_a_farm_what_failed(
-    terminal: Any, shot: Any, plugin: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    terminal: Any, shot: Any, plugin: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seated(terminal, shot, tmp_path / "no" / "daemon.json")
+    artist, saved = seated(terminal, shot, tmp_path / "no" / "daemon.json"), list[str]()
+    monkeypatch.setattr(artist.nuke, "scriptSave", saved.append)
     assert batch(plugin, str(tmp_path / "shot.nk"), "VideoMatte1", "Nobody") == 1
+    assert not saved, "a script in which nothing was solved stays as it was"
     said = capsys.readouterr().err
     assert "VideoMatte1: No daemon is running" in said
     assert "Nobody: there is no such node" in said
     assert batch(plugin) == 2
+
+
+def test_a_script_that_cannot_be_opened_is_said_without_a_traceback(
+    terminal: Any, shot: Any, plugin: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(filename: str) -> None:
+        raise RuntimeError("No such file or directory")
+
+    monkeypatch.setattr(seated(terminal, shot, tmp_path / "daemon.json").nuke, "scriptOpen", refuses)
+    assert batch(plugin, "gone.nk") == 1
+    assert capsys.readouterr().err == "VideoMatte: gone.nk cannot be opened: No such file or directory\n"
