@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from bridge.models.inputs import CHANNELS, PRIOR_ALPHA, encoded, matting_inputs
 from bridge.models.layers import folded
 from bridge.models.matting import HALO, REDUCTION, Features, MattingNetwork, corrected, exact_where_certain, reduced
-from bridge.models.propagation import DOUBT, PropagationNetwork, token_places
+from bridge.models.propagation import DOUBT, PropagationNetwork, certain_classes, token_places
 from bridge.models.temporal import TAPS, Alignment, deformable_convolution, sample
 
 
@@ -141,6 +141,16 @@ def test_frames_encoded_once_and_kept_give_the_same_alpha(matting: MattingNetwor
     with torch.no_grad():
         alpha = matting.refine(inputs[:, 1], matting.fuse(*kept))
         assert (alpha - matting(inputs)[:, 0]).abs().max() < 1e-5
+
+
+def test_faint_background_counts_beside_sure_background_and_cuts_no_hole_into_a_subject() -> None:
+    probabilities = torch.zeros(1, 3, 64, 64)
+    probabilities[:, 1] = 1.0
+    for columns, background in ((slice(0, 16), 0.9), (slice(16, 20), 0.5), (slice(40, 44), 0.5)):
+        probabilities[0, :, :, columns] = torch.tensor([background, 1.0 - background, 0.0])[:, None, None]
+    probabilities[0, :, :, 52:] = torch.tensor([0.0, 0.5, 0.5])[:, None, None]
+    classes = certain_classes(probabilities, size=(64, 64))
+    assert classes[0, 0, 32].tolist() == [0] * 20 + [1] * 32 + [2] * 12
 
 
 def test_folding_normalisation_changes_nothing() -> None:

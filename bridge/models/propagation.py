@@ -28,6 +28,7 @@ WAVES = 4  # spatial frequencies per axis in a token's position
 CONTENT = TOKEN - 4 * WAVES
 PATCH = 4 * 3  # trimap (or colour) at stride 4 inside a token: 2×2 places, 3 channels
 CERTAIN = 0.45  # a class must be at least this probable to be called certain
+SURE, NEAR = 0.6, 8  # background must be this probable within so many working pixels of there
 FLOOR = 0.02  # probabilities are kept this far from 0 before their logarithm
 DOUBT = 4.0  # what a place of a solved frame must match better by, in logits, to be read like one of a key
 
@@ -131,11 +132,14 @@ class PropagationNetwork(nn.Module):
 def certain_classes(probabilities: Tensor, *, size: tuple[int, int]) -> Tensor:
     """Return N×1×H×W uint8 classes, 0 background, 1 unknown, 2 foreground, at a size (height, width), from N×3×h×w probabilities.
 
-    Where background would touch foreground, the pixels between become unknown: no edge is harder than a working pixel.
+    Background must be more probable still near by (hysteresis, Canny 1986), so that no faint hole is cut into a subject. Where it would
+    touch foreground, the pixels between become unknown: no edge is harder than a working pixel.
     """
-    background, foreground = (probabilities[:, k : k + 1] >= CERTAIN for k in (0, 2))
-    touch = F.max_pool2d(background.float(), 3, 1, 1) * F.max_pool2d(foreground.float(), 3, 1, 1) > 0
-    certain = torch.cat([probabilities[:, 0:1], probabilities[:, 2:3]], 1) * ~touch
+    certain = probabilities[:, 0::2]
+    background, foreground = (certain >= CERTAIN).float().split(1, 1)
+    background = background * (F.max_pool2d(certain[:, :1], 2 * NEAR + 1, 1, NEAR) >= SURE)
+    touch = F.max_pool2d(background, 3, 1, 1) * F.max_pool2d(foreground, 3, 1, 1) > 0
+    certain = certain * torch.cat([background, foreground], 1) * ~touch
     full = (F.interpolate(certain.float(), size=size, mode="bilinear") >= CERTAIN).to(torch.uint8)
     return 1 - full[:, 0:1] + full[:, 1:2]
 
