@@ -17,7 +17,7 @@ from shots import Shot, make_shot
 
 from bridge.cli import asking
 from bridge.cli.serve import size, words
-from bridge.cli.submit import located
+from bridge.cli.submit import PATIENCE, located
 from bridge.wire.description import Description
 from bridge.wire.errors import UnknownJobError, UsageError
 from bridge.wire.messages import JobList
@@ -31,12 +31,12 @@ status = main(sys.argv[1:])
 print(status, sorted({"torch", "cv2"} & {*sys.modules}))
 """
 
-IMPATIENT = """
+PATIENT = """
 import sys
 from bridge.cli import submit
 from bridge.cli.main import main
-submit.PATIENCE = 0.5
-sys.exit(main(sys.argv[1:]))
+submit.PATIENCE = float(sys.argv[1])
+sys.exit(main(sys.argv[2:]))
 """
 
 
@@ -243,19 +243,26 @@ def test_release_gives_the_devices_back_and_the_next_job_takes_them_again(
     assert videomatte(*typed("submit", shot, tmp_path / "m.####.exr", "--frames", "1002")).status == 0
 
 
+def submitting_thirty(shot: Shot, folder: Path, *, patience: float) -> subprocess.Popen[str]:
+    """Start to submit thirty frames; return when the first is solved. patience: seconds without a daemon that are borne."""
+    words = typed("submit", shot, folder / "out/m.####.exr", "--frames", "1001-1030", "--json")
+    command = [sys.executable, "-c", PATIENT, str(patience), *map(str, words)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    begun(process, event="frame")
+    return process
+
+
 def test_a_daemon_that_is_killed_and_started_again_does_not_end_the_submit(
     long_shot: Shot, videomatte: Videomatte, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with daemon_in(tmp_path / "d") as daemon:
         lead_to(daemon, monkeypatch)
-        command = typed("submit", long_shot, tmp_path / "out/m.####.exr", "--frames", "1001-1030", "--json")
-        process = started(*command, scratch=tmp_path / "scratch")
-        begun(process, event="frame")
+        process = submitting_thirty(long_shot, tmp_path, patience=PATIENCE)
         daemon.kill()
         daemon.start()
         ran = ended(process)
         assert (ran.status, events(ran)[-1]["event"]) == (0, "done"), ran.said
-        assert len([name for name in contents(tmp_path / "out") if name.endswith(".exr")]) == 30
+        assert len(list((tmp_path / "out").glob("*.exr"))) == 30
         assert "accepted" not in {e["event"] for e in events(ran)}
         assert videomatte("stop").status == 0
 
@@ -265,11 +272,7 @@ def test_a_daemon_that_does_not_come_back_leaves_a_job_that_can_be_followed(
 ) -> None:
     with daemon_in(tmp_path / "d") as daemon:
         lead_to(daemon, monkeypatch)
-        command = typed("submit", long_shot, tmp_path / "out/m.####.exr", "--frames", "1001-1030", "--json")
-        process = subprocess.Popen(
-            [sys.executable, "-c", IMPATIENT, *map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        begun(process, event="frame")
+        process = submitting_thirty(long_shot, tmp_path, patience=0.5)
         (job,) = events(videomatte("jobs", "--json"))
         daemon.kill()
         ran = ended(process)
@@ -279,7 +282,7 @@ def test_a_daemon_that_does_not_come_back_leaves_a_job_that_can_be_followed(
         daemon.start()
         assert f"videomatte submit --follow {job['job']}" in str(error["remedy"])
         assert videomatte("submit", "--follow", job["job"]).status == 0
-        assert len([name for name in contents(tmp_path / "out") if name.endswith(".exr")]) == 30
+        assert len(list((tmp_path / "out").glob("*.exr"))) == 30
 
 
 def test_nobody_there_is_status_5_with_the_way_to_start_it(nobody: Daemon, shot: Shot, videomatte: Videomatte, tmp_path: Path) -> None:
