@@ -13,7 +13,7 @@ import torch
 from bridge.training.clips import Clips, held_out_clips, make_clips
 from bridge.training.composite import Parts, binomial, mixed, occluded, over, sampled, straight
 from bridge.training.degrade import compressed
-from bridge.training.drafts import apart_in_colour, close_in_colour
+from bridge.training.drafts import _defocused, apart_in_colour, close_in_colour
 from bridge.training.footage import Footage, coded_light, save_pack
 from bridge.training.foregrounds import CUTOUT, FAMILIES, HELD_OUT, SHARES, TRAINED, available, pooled
 from bridge.training.motion import FASTEST, object_motion
@@ -41,9 +41,40 @@ def footage() -> Footage:
 
 def test_plate_is_exactly_alpha_over_background() -> None:
     made = clips(batch=10, clean=True)
-    assert torch.equal(made.plate, made.alpha * made.foreground + (1 - made.alpha) * made.background)
+    layered = made.curve == 1
+    parts = (made.plate, made.alpha, made.foreground, made.background)
+    plate, alpha, foreground, background = (p[layered] for p in parts)
+    assert torch.equal(plate, alpha * foreground + (1 - alpha) * background)
+    for plate, alpha, foreground, background, power in zip(*(p[~layered] for p in parts), made.curve[~layered], strict=True):
+        assert torch.allclose(plate**power, alpha * foreground**power + (1 - alpha) * background**power, atol=1e-5)
     assert made.linear.any()
-    assert not made.linear.all()
+    assert (layered & ~made.linear).any()
+    assert not (~layered & made.linear).any()
+    assert made.curve.max() > 1.1
+
+
+def test_a_lens_blurs_colour_and_alpha_alike() -> None:
+    side = 192
+    alpha = np.zeros((side, side), np.float32)
+    alpha[:, side // 2 :] = 255
+    colour = np.full((side, side, 3), 40, np.float32)
+    colour[:, side // 2 :] = np.where(np.arange(side)[:, None, None] % 4 < 2, 220, 60)
+    sharp, blurred = 0, 0
+    for seed in range(120):
+        soft, shade = _defocused(np.random.default_rng(seed), alpha, colour)
+        assert 0 <= soft.min() <= soft.max() <= 255
+        assert shade.min() > 39.9
+        assert shade.max() < 220.1
+        width, contrast = int(((soft[side // 2] > 1) & (soft[side // 2] < 254)).sum()), float(shade[40:-40, side // 2 + 1].std())
+        if width == 0:
+            sharp += 1
+            assert contrast == pytest.approx(80.0)
+        elif width > 6:
+            blurred += 1
+            assert contrast < 70.0
+            assert np.abs(shade[40:-40, side // 2 - 2 : side // 2 + 3].mean((0, 2)) - 140.0).max() < 3.0
+    assert sharp > 40
+    assert blurred > 2
 
 
 def test_the_same_seed_gives_the_same_clips_and_another_seed_others() -> None:

@@ -19,6 +19,7 @@ ALIGNED = 192  # the searched part begins at multiples of this, so that a pixel'
 UNLIKE = 0.05  # part of the unknown region that stands for a class the trimap does not have
 LEAST = 0.02  # trust of a pair that explains nothing
 ERROR_SCALE = 64.0  # a perceptual colour error of 1/64 costs a pair's trust a factor e
+CAMERA = 1.25  # display-referred values mix in this power: between 1, as layers are laid over each other, and the light a lens mixes
 ROUNDS = 2  # of lending pairs to the neighbours
 CELL, FOLLOW, EASE = 4, 1, 3e-6  # the guided filter: cell in full-resolution pixels, radius in cells, regularisation
 
@@ -84,7 +85,7 @@ def colour_prior(colours: Tensor, classes: Tensor, *, linear: Tensor | bool, ste
 def explained(colours: Tensor, classes: Tensor, *, linear: Tensor | bool, step: int = 1) -> Explained:
     """Sample colour pairs for every unknown pixel, keep the best, smooth them along the plate.
 
-    colours: N×3×H×W float32, ≥ 0, in the domain in which the plate mixes (scene-linear, highlights unclipped, or display-referred 0..1).
+    colours: N×3×H×W float32, ≥ 0, scene-linear, highlights unclipped, or display-referred 0..1, which are taken to mix in the power CAMERA.
     classes: N×1×H×W integer, 0 background, 1 unknown, 2 foreground. linear: whether `colours` are scene-linear, one bool or N bools;
     colour errors are then weighed by the slope of a square-root encoding. step: 2 searches at half resolution.
     A frame without certain foreground or background borrows its least alike unknown colours in their place.
@@ -96,7 +97,7 @@ def explained(colours: Tensor, classes: Tensor, *, linear: Tensor | bool, step: 
         none = colours.new_empty(3, 0)
         return Explained(pixels, none[0], none, none, none[0], none[0])
     rows, columns = _around(classes, pixels)
-    near, marks = colours[..., rows, columns], classes[..., rows, columns]
+    near, marks = _mixing(colours[..., rows, columns], linear.view(-1, 1, 1, 1)), classes[..., rows, columns]
     if step > 1:
         near, marks = F.avg_pool2d(_even(near, step), step), _agreed(_even(marks, step), step)
     fields = _searched(near, marks, linear, step=step)
@@ -209,8 +210,8 @@ def _finished(
     """Read the searched fields, which begin at `origin`, at every unknown pixel of the full frame and explain its own colour by them."""
     size = pixels.height * pixels.width
     start = pixels.place + pixels.frame * (2 * size)
-    here = torch.stack([colours.reshape(-1)[channel * size :].index_select(0, start) for channel in range(3)])
     light = linear[pixels.frame]
+    here = _mixing(torch.stack([colours.reshape(-1)[channel * size :].index_select(0, start) for channel in range(3)]), light)
     shown = torch.where(light, here.clamp(min=0.0).sqrt(), here)
     pair = _read(fields[0], pixels, origin=origin, cell=step)
     plane = _read(fields[1], pixels, origin=origin, cell=step * max(1, CELL // step))
@@ -219,7 +220,13 @@ def _finished(
     span = (pair[:3] - pair[3:]) * scale
     error = ((here - pair[3:]) * scale - alpha * span).square().sum(0).sqrt_()
     separation = span.square().sum(0).sqrt_().clamp_(max=1.0)
-    return Explained(pixels, alpha, pair[:3], pair[3:], torch.exp(-error * 16.0), separation)
+    foreground, background = (_mixing(side, light, power=1 / CAMERA) for side in (pair[:3], pair[3:]))
+    return Explained(pixels, alpha, foreground, background, torch.exp(-error * 16.0), separation)
+
+
+def _mixing(colours: Tensor, linear: Tensor, *, power: float = CAMERA) -> Tensor:
+    """Return colours as they mix: scene-linear ones as they are, display-referred ones in a power; linear: bool, broadcastable."""
+    return colours if bool(linear.all()) else torch.where(linear, colours, colours.clamp(min=0.0) ** power)
 
 
 def _read(field: Tensor, pixels: Pixels, *, origin: tuple[int, int], cell: int) -> Tensor:

@@ -31,9 +31,12 @@ SEEN = ("strands", "smoke", "blobs", "edges")
 @dataclass(frozen=True)
 class Clips:
     """A batch of clips. plate, foreground, background: B×T×3×H×W float32, scene-linear where linear[b], else display-referred 0..1;
-    view: B×T×3×H×W, the network's view; alpha: B×T×1×H×W; classes: B×T×1×H×W uint8, 0 background, 1 unknown, 2 foreground; linear: B bool.
+    view: B×T×3×H×W, the network's view; alpha: B×T×1×H×W; classes: B×T×1×H×W uint8, 0 background, 1 unknown, 2 foreground; linear: B bool;
+    curve: B float32, the power of its values in which a plate mixes: 1 where it is scene-linear and where layers were laid over each other
+    in display-referred values, more where a camera filmed display-referred ones, since its lens mixes light.
 
-    Before degradation plate = alpha · foreground + (1 - alpha) · background, exactly; `foreground` and `background` are clean.
+    Before degradation plate^curve = alpha · foreground^curve + (1 - alpha) · background^curve, exactly; `foreground` and `background` are
+    clean.
     """
 
     plate: Tensor
@@ -43,6 +46,7 @@ class Clips:
     background: Tensor
     classes: Tensor
     linear: Tensor
+    curve: Tensor
 
 
 def make_clips(
@@ -113,7 +117,8 @@ def _clips(
         parts |= {b: tuple(r[place] for r in rendered) for place, b in enumerate(chosen)}
     plate, view, alpha, foreground, background = (torch.stack(p) for p in zip(*(parts[b] for b in range(batch)), strict=True))
     classes = torch.from_numpy(_classes(words, alpha, whens, clean, glitches)).to(device)
-    return Clips(plate, view, alpha, foreground, background, classes, torch.tensor([d.linear for d in drafts], device=device))
+    linear, curve = torch.tensor([d.linear for d in drafts], device=device), torch.tensor([d.curve for d in drafts], device=device)
+    return Clips(plate, view, alpha, foreground, background, classes, linear, curve)
 
 
 def _together(drafts: list[Draft], device: torch.device) -> list[list[int]]:
@@ -155,7 +160,8 @@ def _group(
     foreground, alpha, background = (x.unflatten(0, (len(drafts), frames)) for x in (colour, parts.alpha, behind))
     if glitches:
         background = camouflaged(background, foreground, glitches)
-    plate = mixed(foreground, alpha, background)
+    curve = torch.tensor([d.curve for d in drafts], device=device).view(-1, 1, 1, 1, 1)
+    plate = mixed(foreground, alpha, background, curve=curve)
     wears = [d.wear for d in drafts if d.wear is not None]
     if wears:
         plate = worn(plate, wears, linear=linear, generator=generator)

@@ -87,6 +87,9 @@ def straight(premultiplied: Tensor, alpha: Tensor) -> Tensor:
     return colour
 
 
-def mixed(foreground: Tensor, alpha: Tensor, background: Tensor) -> Tensor:
-    """Return alpha · foreground + (1 - alpha) · background."""
-    return alpha * foreground + (1 - alpha) * background
+def mixed(foreground: Tensor, alpha: Tensor, background: Tensor, *, curve: Tensor | None = None) -> Tensor:
+    """Return alpha · foreground + (1 - alpha) · background, mixed in the power `curve` of the values where one is given."""
+    if curve is None or bool((curve == 1).all()):
+        return alpha * foreground + (1 - alpha) * background
+    light = alpha * foreground**curve + (1 - alpha) * background**curve
+    return light ** (1 / curve)

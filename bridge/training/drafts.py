@@ -22,6 +22,7 @@ MOST_INSTANTS = 8
 CHOSEN = {"plain": OPAQUE, "hazy": SEE_THROUGH}  # families of a kind of clip
 APART = 0.6  # of plain things have colours unlike those behind them
 UNFOCUSED = 0.75  # of what lies behind plain things is out of the lens's focus
+FILMED, CURVES = 0.7, (1.0, 2.0)  # share of display-referred clips that mix in light, as cameras do, and the power of their tone curve
 CLOSEST = 2.6  # a cut-out is at most this many times the frame's short side: hair is then as coarse as on a photograph
 
 
@@ -37,7 +38,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Draft:
-    """One clip. second: another foreground, or with `occluding` something in front that is not in the matte."""
+    """One clip. second: another foreground, or with `occluding` something in front that is not in the matte; curve: as in `Clips`."""
 
     first: Piece
     second: Piece | None
@@ -46,6 +47,7 @@ class Draft:
     camera: Motion
     times: NDArray[np.float64]
     linear: bool
+    curve: float
     gain: NDArray[np.float64]
     flicker: NDArray[np.float64]
     highlights: float
@@ -96,6 +98,7 @@ def drafted(
         camera=camera,
         times=times,
         linear=linear,
+        curve=1.0 if linear else _curve(np.random.default_rng([*words, 4])),
         gain=2.0 ** rng.uniform(-1.5, 1.5) * rng.uniform(0.85, 1.15, 3) if linear else rng.uniform(0.8, 1.1) * rng.uniform(0.92, 1.08, 3),
         flicker=1 + rng.uniform(0, 0.12) * (rng.random() < 0.2) * np.sin(rng.uniform(0.2, 3.0) * times + rng.uniform(0, 6.3)),
         highlights=float(rng.uniform(0, 8.0) * (rng.random() < 0.35)),
@@ -104,6 +107,11 @@ def drafted(
         softness=float(rng.random() * (rng.random() < 0.4)),
         wear=None if clean else drawn_wear(rng, linear=linear, frames=len(times)),
     )
+
+
+def _curve(rng: np.random.Generator) -> float:
+    """Draw the power of its codes in which a display-referred clip mixes."""
+    return float(rng.uniform(*CURVES)) if rng.random() < FILMED else 1.0
 
 
 def _instants(travel: float) -> int:
@@ -139,7 +147,7 @@ def _piece(
     elif rng.random() < 0.5:
         grey = colour.mean(-1, keepdims=True)
         colour = grey + (colour - grey) * rng.uniform(0.0, 0.8)
-    alpha = _defocused(rng, alpha)
+    alpha, colour = _defocused(rng, alpha, colour)
     picture = np.empty((*canvas, 4), np.uint8)
     picture[..., :3], picture[..., 3] = np.clip(colour, 0, 255), alpha + 0.5
     return Piece(picture, folded, object_motion(rng), extent)
@@ -202,16 +210,20 @@ def apart_in_colour(rng: np.random.Generator, colour: Floats, alpha: Floats, ref
     return np.clip((mean + away).astype(np.float32) + kept * (colour - mean.astype(np.float32)), 0, 255)
 
 
-def _defocused(rng: np.random.Generator, alpha: Floats) -> Floats:
-    """Blur alpha by a lens, evenly or more to one side; mostly not at all."""
+def _defocused(rng: np.random.Generator, alpha: Floats, colour: Floats) -> tuple[Floats, Floats]:
+    """Blur alpha, and with it the colour it lets be seen, by a lens, evenly or more to one side; mostly not at all. All 0..255."""
     if rng.random() > 0.3:
-        return alpha
+        return alpha, colour
     radius = float(np.exp(rng.uniform(np.log(0.8), np.log(0.04 * alpha.shape[0]))))
     reach = int(np.ceil(radius))
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     disc = np.clip(radius + 0.5 - np.hypot(x, y), 0, 1).astype(np.float32)
-    blurred = cv2.filter2D(alpha, -1, disc / disc.sum(), borderType=cv2.BORDER_REFLECT)
+    layers = np.dstack([colour * alpha[..., None], alpha]).astype(np.float32)
+    blurred = cv2.filter2D(layers, -1, disc / disc.sum(), borderType=cv2.BORDER_REFLECT)
     if rng.random() < 0.5:
-        return blurred
-    share = np.clip(np.linspace(rng.uniform(-1, 1), rng.uniform(0, 2), alpha.shape[1], dtype=np.float32), 0, 1)
-    return np.asarray(alpha + share * (blurred - alpha), np.float32)
+        share = np.ones(alpha.shape[1], np.float32)
+    else:
+        share = np.clip(np.linspace(rng.uniform(-1, 1), rng.uniform(0, 2), alpha.shape[1], dtype=np.float32), 0, 1)
+    layers += share[:, None] * (blurred - layers)
+    soft = layers[..., 3].clip(0, 255)
+    return soft, np.where(soft[..., None] > 0.5, layers[..., :3] / np.maximum(soft, 0.5)[..., None], colour)

@@ -2,7 +2,7 @@
 
 Takes the averaged weights of a run's latest checkpoint, halves them to float16 and writes them with their sha256 into the manifest.
 A second run, or an earlier state of the same one, is averaged in (Wortsman et al. 2022, Model soups). Restraint scales what stage 2
-adds to the colour prior's logits: 1 as learned, 0 the prior alone.
+adds to the colour prior's logits near what the trimap knows: 1 as learned, 0 the prior alone; see `bridge.models.matting`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def export(run: Path, *, stage: str, weights: Path, also: Path | None = None, re
     means = {k: torch.stack([f[k].float() for f in found]).mean(0) for k in found[0] if not k.endswith("num_batches_tracked")}
     tensors = {k: v.to(torch.float16).contiguous() for k, v in means.items()}
     if stage == "matting":
-        tensors |= {k: tensors[k] * restraint for k in ("head.weight", "head.bias")}
+        tensors["restraint"] = torch.tensor(restraint, dtype=torch.float16)
     data = save(tensors)
     name = f"{stage}.safetensors"
     (weights / name).write_bytes(data)

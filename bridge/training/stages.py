@@ -122,7 +122,7 @@ def carried(carrier: PropagationNetwork, clips: Clips, *, precision: torch.dtype
     with torch.autocast(view.device.type, dtype=precision, enabled=precision != torch.float32):
         logits, _ = rolled_out(carrier, view, marks, keys=[0])
     classes = certain_classes(logits.flatten(0, 1).float().softmax(1), size=(size[0], size[1])).unflatten(0, (n, t - 1))
-    later = {f.name: getattr(clips, f.name)[:, 1:] for f in fields(clips) if f.name not in ("linear", "classes")}
+    later = {f.name: getattr(clips, f.name)[:, 1:] for f in fields(clips) if f.name not in ("linear", "curve", "classes")}
     return replace(clips, **later, classes=classes)
 
 
