@@ -113,7 +113,7 @@ def test_a_correction_is_restrained_near_what_is_known_and_whole_far_from_either
     inputs, context = torch.rand(1, CHANNELS, 32, 32), torch.rand(1, 48, 8, 8)
     inputs[:, PRIOR_ALPHA] = 0.4
     away = torch.zeros(1, 2, 32, 32)
-    away[:, 0, :, 8:16], away[:, 1, :, 16:24], away[:, :, :, 24:] = 48.0, 64.0, 64.0
+    away[:, 0, :, 8:16], away[:, 1, :, 16:24], away[:, :, :, 24:] = 60.0, 64.0, 64.0
     inputs[:, DISTANCES] = torch.log1p(away) / math.log1p(DISTANCE_LIMIT)
 
     def change() -> Tensor:

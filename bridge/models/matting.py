@@ -24,7 +24,7 @@ REDUCTION = 4  # full-resolution pixels to a side of a pixel of the reduced view
 COARSEST = 32  # stride of the deepest level: regions are multiples of it
 HALO = 24  # full-resolution pixels around a tile; covers the receptive field of the fine levels (tested)
 RIM = 4  # of them, what the levels finer than stride 4 look at
-NEAR, FAR = 32.0, 64.0  # pixels to the farther of certain background and foreground; between them the restraint gives way
+NEAR, FAR = 56.0, 64.0  # pixels to the farther of certain background and foreground; between them the restraint gives way
 STRETCH = 0.02  # the sigmoid is stretched by this much beyond 0 and 1, so that both can be reached
 
 
