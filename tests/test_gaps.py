@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 import pytest
 
 from bridge.training.foregrounds import pooled
 from bridge.training.gaps import pierced, twigs
+from bridge.training.openwork import Floats, dapple, foam, openwork, slats
 
 
 def holes(alpha: np.ndarray) -> int:
@@ -51,6 +54,25 @@ def test_nothing_solid_stays_as_it_is() -> None:
     assert pierced(np.random.default_rng(0), empty) is empty
 
 
-@pytest.mark.parametrize("family", ["twigs", "holed"])
-def test_both_families_are_drawn_from_the_pool(family: str) -> None:
+@pytest.mark.parametrize("pattern", [dapple, slats, foam])
+def test_a_pattern_covers_part_of_the_picture_everywhere(pattern: Callable[[np.random.Generator, int], Floats]) -> None:
+    drawn = [pattern(np.random.default_rng(k), 192) for k in range(12)]
+    assert all(a.shape == (192, 192) and a.min() >= 0 and a.max() <= 1 for a in drawn)
+    shares = np.array([[q.mean() for h in np.split(a, 2) for q in np.split(h, 2, axis=1)] for a in drawn])
+    assert 0.2 < shares.mean() < 0.8
+    assert ((shares > 0.02) & (shares < 0.98)).mean() > 0.9
+    assert len({round(float(a.mean()), 4) for a in drawn}) == 12
+
+
+def test_openwork_is_sharp_or_soft_and_now_and_then_seen_through() -> None:
+    drawn = [openwork(np.random.default_rng(k), 128) for k in range(60)]
+    densest = np.array([np.quantile(a, 0.99) for a in drawn])
+    assert 0.05 < (densest < 240).mean() < 0.4
+    soft = np.array([((a > 0.1 * m) & (a < 0.9 * m)).mean() for a, m in zip(drawn, densest, strict=True)])
+    assert soft.min() < 0.15
+    assert soft.max() > 0.4
+
+
+@pytest.mark.parametrize("family", ["twigs", "holed", "grating"])
+def test_families_with_gaps_are_drawn_from_the_pool(family: str) -> None:
     assert max(holes(pooled(family, number)[0]) for number in range(4)) > 8

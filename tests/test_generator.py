@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from bridge.training import foregrounds
 from bridge.training.clips import Clips, held_out_clips, make_clips
 from bridge.training.composite import Parts, binomial, mixed, occluded, over, sampled, straight
 from bridge.training.degrade import compressed
@@ -177,6 +178,21 @@ def test_held_out_clips_are_fixed_and_share_no_seed_with_training() -> None:
     assert torch.equal(one.plate, same.plate)
     trained = make_clips(batch=1, times=range(2), size=64, seed=0, footage=None, families=[HELD_OUT[0]])
     assert not torch.equal(one.background, trained.background)
+
+
+def test_training_never_draws_a_layer_of_what_is_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[int] = []
+    monkeypatch.setattr(foregrounds, "pooled", lambda family, number: drawn.append(number) or pooled(family, number))
+    for seed in (0, 1, 777, 12_000_345):
+        clips(batch=12, times=(0,), seed=seed)
+    trained = set(drawn)
+    drawn.clear()
+    for index in range(4):
+        held_out_clips(index, frames=1, size=64, footage=None)
+        clips(batch=4, times=(0,), seed=index, held_back=True)
+    assert len(trained) > 20
+    assert len(drawn) > 12
+    assert not trained & set(drawn)
 
 
 def test_strands_are_thin_and_partly_covered() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,14 @@ SETTING = Setting(batch=1, size=64, footage=None, device=torch.device("cpu"), pr
 def test_alpha_loss_is_the_mean_error_where_it_is_unknown() -> None:
     predicted, truth = torch.tensor([[[[0.5, 0.0]]]]), torch.tensor([[[[0.0, 1.0]]]])
     assert losses.alpha_loss(predicted, truth, torch.tensor([[[[1.0, 0.0]]]])).item() == pytest.approx(0.5, abs=1e-4)
+
+
+def test_regret_counts_what_became_worse_and_nothing_that_became_better() -> None:
+    before, truth = torch.tensor([[[[0.5, 0.5, 0.5, 0.9]]]]), torch.tensor([[[[0.4, 0.4, 0.4, 0.0]]]])
+    predicted = torch.tensor([[[[0.7, 0.45, 0.2, 0.0]]]])
+    unknown = torch.tensor([[[[1.0, 1.0, 1.0, 0.0]]]])
+    assert losses.regret_loss(predicted, truth, unknown, before=before).item() == pytest.approx((0.2 + 0.0 + 0.1) / 3)
+    assert losses.regret_loss(before, truth, unknown, before=before).item() == 0.0
 
 
 def test_temporal_loss_forgives_a_constant_error() -> None:
@@ -108,13 +117,14 @@ def test_a_joint_run_trains_both_stages_and_goes_on_exactly(tmp_path: Path) -> N
 
 
 def test_stage_2_sees_trimaps_that_stage_1_carried_from_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    several = replace(SETTING, batch=3)
     monkeypatch.setattr(stages, "CARRIED", 1.0)
     torch.manual_seed(0)
-    own = prepared(7, SETTING, carrier=PropagationNetwork().eval())
+    own = prepared(7, several, carrier=PropagationNetwork().eval())
     monkeypatch.setattr(stages, "CARRIED", 0.0)
-    painted = prepared(7, SETTING, carrier=PropagationNetwork().eval())
+    painted = prepared(7, several, carrier=PropagationNetwork().eval())
     assert own.inputs.shape == painted.inputs.shape
-    assert own.alpha.shape == (1, 4, 1, 64, 64)
+    assert own.alpha.shape == (3, 4, 1, 64, 64)
     assert (own.classes != painted.classes).any()
     assert (own.inputs[:, :, 3:6].argmax(2) == own.classes[:, :, 0]).all()
 

@@ -27,7 +27,7 @@ def without_foreground(network: MattingNetwork, *, footage: Footage | None) -> d
 
 
 def _of_scene(network: MattingNetwork, family: str, seed: int, footage: Footage | None) -> Row:
-    clips = make_clips(batch=1, times=range(FRAMES), size=SIZE, seed=seed, footage=footage, families=[family])
+    clips = make_clips(batch=1, times=range(FRAMES), size=SIZE, seed=seed, footage=footage, families=[family], held_back=True)
     classes = clips.classes[0].clamp(max=1)
     inputs = shown(clips, classes)
     truth, unknown = clips.alpha[0, :, 0].numpy(), (classes[:, 0] == 1).numpy()

@@ -33,7 +33,7 @@ def flicker(networks: Networks, *, footage: Footage | None) -> Rows:
 
 
 def _of_scene(networks: Networks, family: str, seed: int, footage: Footage | None) -> dict[str, float]:
-    still = make_clips(batch=1, times=[0] * FRAMES, size=SIZE, seed=seed, footage=footage, families=[family], clean=True)
+    still = make_clips(batch=1, times=[0] * FRAMES, size=SIZE, seed=seed, footage=footage, families=[family], clean=True, held_back=True)
     alpha = still.alpha[0, 0, 0].numpy()
     still.classes[0] = drawn(alpha, (PAINTED,))
     jumping, carried = drawn(alpha, WIDTHS), propagated(networks.propagation, still, [0])

@@ -22,7 +22,7 @@ from .motion import grids
 from .textures import decoded, light_of
 from .trimaps import NARROW, WIDEST, painted, perturbed
 
-TRAINING, HELD_BACK = 1, 2  # the first word of every seed: clips of one kind never share a seed with those of the other
+TRAINING, HELD_BACK = 1, 2  # the first word of every seed: clips of one kind share neither seeds nor layers with the other
 HELD_OUT_SEED = 9_000_000_000
 MISTAKEN = 0.3  # of the clips have trimaps as stage 1 gives them
 SEEN = ("strands", "smoke", "blobs", "edges")
@@ -60,14 +60,16 @@ def make_clips(
     families: Sequence[str] | None = None,
     clean: bool = False,
     glitches: bool = False,
+    held_back: bool = False,
 ) -> Clips:
     """Make clips at the given frame numbers, T of them or B×T; the same seed gives the same clips on the same kind of device.
 
     size: the side of square frames, or height and width. families: which to draw from; by default all those for training.
     clean: no noise, compression or painting errors. glitches: single frames are ambiguous, see `bridge.training.glitches`; some clips
-    then stand still, and times must be T of them. Raises ValueError for an unknown family.
+    then stand still, and times must be T of them. held_back: of seeds and layers that training cannot draw, to be judged by. Raises
+    ValueError for an unknown family.
     """
-    words = [TRAINING, seed]
+    words = [HELD_BACK if held_back else TRAINING, seed]
     if not glitches:
         return _clips(words, batch, times, size, footage, torch.device(device), families, clean)
     frame = (size, size) if isinstance(size, int) else (size[0], size[1])

@@ -67,7 +67,7 @@ def drafted(
     clean: bool,
     kind: str = "usual",
 ) -> Draft:
-    """Draw a clip from the words of its seed; the second to last decides which layers of the pool are alive.
+    """Draw a clip from the words of its seed: the first chooses the pool of layers, the second which of them are alive.
 
     kind: "plain" is opaque things whose colours are not made alike to what lies behind, which is mostly out of focus; "hazy" is what can
     be seen through; anything else is drawn from all families.
@@ -83,9 +83,9 @@ def drafted(
     behind = moving(rng, canvas, footage, times.tolist()) if rng.random() < 0.25 else still(rng, canvas, footage)
     if plain and rng.random() < UNFOCUSED:
         behind = unfocused(rng, behind)
-    first = _piece(rng, words[-2], canvas, extent, short, footage, families, behind, plain)
+    first = _piece(rng, words, canvas, extent, short, footage, families, behind, plain)
     again = rng.random()
-    second = _piece(rng, words[-2], canvas, extent, short, footage, families, behind, plain) if again < 0.3 else None
+    second = _piece(rng, words, canvas, extent, short, footage, families, behind, plain) if again < 0.3 else None
     camera = camera_motion(rng)
     shutter = float(rng.uniform(0.3, 1.0) * (rng.random() < 0.5))
     pieces = [p.motion for p in (first, second) if p is not None]
@@ -121,7 +121,7 @@ def _instants(travel: float) -> int:
 
 def _piece(
     rng: np.random.Generator,
-    seed: int,
+    words: Sequence[int],
     canvas: tuple[int, int],
     extent: tuple[float, float],
     short: int,
@@ -133,7 +133,7 @@ def _piece(
     names = list(families) if families is not None else list(available(footage))
     shares = np.array([SHARES.get(n, 0.2) for n in names])
     family = names[int(rng.choice(len(names), p=shares / shares.sum()))]
-    drawn = layer(rng, family, seed=seed, footage=footage)
+    drawn = layer(rng, family, pool=words[0], seed=words[1], footage=footage)
     alpha, colour, folded = _placed(rng, drawn, canvas, short, roomy=family in FAMILIES)
     if drawn.tinted:
         cloth = still(rng, canvas, footage).shown[0].astype(np.float32)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .footage import Footage, fractal, noise
 from .gaps import pierced, twigs
+from .openwork import openwork
 from .strands import strands
 
 Bytes = NDArray[np.uint8]
@@ -163,6 +164,13 @@ def holed(rng: np.random.Generator, side: int) -> tuple[Bytes, Bytes]:
     return pierced(rng, cover), colour
 
 
+def grating(rng: np.random.Generator, side: int) -> tuple[Bytes, Bytes]:
+    """Draw openwork, cut to a shape or all over the picture."""
+    cover = openwork(rng, side)
+    shape = blobs(rng, side)[0] if rng.random() < 0.7 else np.full_like(cover, 255)
+    return np.minimum(cover, shape), _shaded(rng, side)
+
+
 FAMILIES: dict[str, Painter] = {
     "strands": strands,
     "blobs": blobs,
@@ -175,19 +183,21 @@ FAMILIES: dict[str, Painter] = {
     "lace": lace,
     "twigs": twigs,
     "holed": holed,
+    "grating": grating,
 }
 HELD_OUT = ("leaves", "lace")
 SHARES = {
-    "strands": 0.23,
-    "blobs": 0.05,
-    "edges": 0.06,
-    "twigs": 0.12,
-    "holed": 0.08,
+    "strands": 0.21,
+    "blobs": 0.04,
+    "edges": 0.05,
+    "twigs": 0.09,
+    "holed": 0.07,
+    "grating": 0.12,
     "smoke": 0.06,
-    "glass": 0.03,
+    "glass": 0.04,
     "veil": 0.02,
     "spray": 0.02,
-    CUTOUT: 0.3,
+    CUTOUT: 0.25,
     EFFECT: 0.03,
 }
 TRAINED = tuple(SHARES)
@@ -202,6 +212,7 @@ TINTED = {
     "spray": 0.4,
     "twigs": 0.3,
     "holed": 0.8,
+    "grating": 0.6,
     "smoke": 0.1,
     "leaves": 0.3,
     "lace": 0.7,
@@ -214,10 +225,13 @@ def available(footage: Footage | None) -> tuple[str, ...]:
     return tuple(name for name in TRAINED if packed.get(name, True))
 
 
-def layer(rng: np.random.Generator, family: str, *, seed: int, footage: Footage | None) -> Layer:
-    """Draw a layer of a family: one of the pack, or one that the pool keeps alive around a seed. Raises ValueError."""
+def layer(rng: np.random.Generator, family: str, *, pool: int, seed: int, footage: Footage | None) -> Layer:
+    """Draw a layer of a family: one of the pack, or one of those that a pool keeps alive around a seed; no two pools share one.
+
+    Raises ValueError.
+    """
     if family in FAMILIES:
-        number = (seed // REFRESH + int(rng.integers(WINDOW))) % POOL
+        number = pool * POOL + (seed // REFRESH + int(rng.integers(WINDOW))) % POOL
         alpha, colour = pooled(family, number)
         return Layer(alpha, colour, bool(rng.random() < TINTED[family]))
     packed = {} if footage is None else {CUTOUT: footage.cutouts, EFFECT: footage.effects}

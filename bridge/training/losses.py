@@ -25,6 +25,14 @@ def square_loss(predicted: Tensor, truth: Tensor, unknown: Tensor) -> Tensor:
     return masked_mean((predicted - truth).square(), unknown)
 
 
+def regret_loss(predicted: Tensor, truth: Tensor, unknown: Tensor, *, before: Tensor) -> Tensor:
+    """Return by how much the prediction is farther off than what it began with, in the unknown region; nothing where it is nearer.
+
+    A mean of what may be true is a good guess under squares and a bad one where `before` had been right; this tells the two apart.
+    """
+    return masked_mean(((predicted - truth).abs() - (before - truth).abs()).clamp(min=0.0), unknown)
+
+
 def composition_loss(predicted: Tensor, truth: Tensor, unknown: Tensor, *, contrast: Tensor) -> Tensor:
     """Return the error of the composite over the true colours in the unknown region (Deep Image Matting, equation 2).
 

@@ -188,6 +188,7 @@ def _matting_loss(alpha: Tensor, lesson: Lesson, inputs: Tensor) -> tuple[Tensor
     flat = [x.flatten(0, 1) for x in (exact, truth, weight)]
     terms = {
         "alpha": losses.alpha_loss(*flat),
+        "regret": losses.regret_loss(*flat, before=before.flatten(0, 1)),
         "square": 2.0 * losses.square_loss(*flat),
         "composition": 0.5 * losses.composition_loss(*flat, contrast=contrast.flatten(0, 1)),
         "laplacian": 0.5 * losses.laplacian_loss(*flat),
