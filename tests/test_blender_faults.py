@@ -30,7 +30,7 @@ def test_it_can_be_registered_again_and_again(blender: Blender) -> None:
 
 def test_commands_are_grey_without_a_matte_and_while_one_runs(blender: Blender) -> None:
     without, ready, running = (set(names) for names in blender.play("greyed")["greyed"])
-    need = {"solve", "preview", "reload", "lock", "next_key", "new_trimap", "remove_key"}
+    need = {"solve", "preview", "reload", "lock", "lock_range", "next_key", "new_trimap", "remove_key"}
     need |= {f"key_from_{what}" for what in ("painted", "mask", "matte")}
     assert without == need | {"cancel"}
     assert ready == {"cancel"}

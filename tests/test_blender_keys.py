@@ -41,6 +41,9 @@ def test_a_matte_makes_a_key_and_locked_frames_stay(blender: Blender, daemon: Da
     first, second = Path(played["first"]), Path(played["second"])
     same = [(first / f"alpha.{f}.exr").samefile(second / f"alpha.{f}.exr") for f in range(FIRST, FIRST + FRAMES)]
     assert same == [False, True, False, False]
+    assert played["unlocked"][1][1:] == ["stale", []]
+    assert "count backwards" in played["backwards"]
+    assert not played["backwards"].startswith("Error: Error")
     assert played["previewed"]
     preview, alpha = read_exr(tmp_path / "out" / "preview.exr")[..., 0], read_exr(tmp_path / "out" / "Alpha.0003.exr")[..., 0]
     assert np.array_equal(preview, read_exr(Path(played["preview"]))[..., 0])

@@ -83,9 +83,10 @@ def key_from_matte(blend: str, connection: str, plate: dict[str, Any], trimap: l
     rendered(group, out, [3])
     settings.standing = '{"advice": [%d, %d]}' % (int(seen["states"][2][0]), int(seen["states"][0][0]))
     seen["visited"] = [(bpy.ops.videomatte.next_key(), bpy.context.scene.frame_current)[1] for _ in range(3)]
-    assert bpy.ops.videomatte.lock("EXEC_DEFAULT", first=2, last=2, locked=False) == {"FINISHED"}
+    assert bpy.ops.videomatte.lock_range("EXEC_DEFAULT", first=2, last=2, locked=False) == {"FINISHED"}
     assert bpy.ops.videomatte.remove_key() == {"FINISHED"} if bpy.context.scene.frame_current == 1 else True
     assert bpy.ops.videomatte.reload() == {"FINISHED"}
+    seen["unlocked"], seen["backwards"] = shot.states(settings), failure(bpy.ops.videomatte.lock_range, first=3, last=2)
     seen["memory"] = list(bpy.ops.videomatte.give_back())
     return seen
 

@@ -144,7 +144,11 @@ def script() -> Iterator[float]:
         yield 0.05
     seconds = time.monotonic() - begun
     say("solved in %.1f s, longest gap of the interface %.0f ms, version %r" % (seconds, max(GAPS) * 1e3, group.videomatte.version))
-    press(bpy.ops.videomatte.lock, "EXEC_DEFAULT", first=1003, last=1006)
+    begun = time.monotonic()
+    press(bpy.ops.videomatte.lock_range, "EXEC_DEFAULT", first=1003, last=1006)
+    say("the dialog of the lock gave the interface back after %.0f ms, busy %s" % ((time.monotonic() - begun) * 1e3, busy()))
+    while busy():
+        yield 0.05
     for frame in (1010, 1012):
         bpy.context.scene.frame_set(frame)
         press(bpy.ops.videomatte.key_from_matte)

@@ -67,11 +67,6 @@ class VIDEOMATTE_OT_lock(Command, bpy.types.Operator):
     last: IntProperty(name="Last", description="Last scene frame", options={"SKIP_SAVE"})
     locked: BoolProperty(name="Locked", default=True, options={"SKIP_SAVE"})
 
-    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set:
-        """Ask which frames, the current one to begin with."""
-        self.first = self.last = context.scene.frame_current
-        return context.window_manager.invoke_props_dialog(self)
-
     def steps(self, context: bpy.types.Context, tree: bpy.types.NodeTree) -> Steps[str]:
         """Lock or unlock."""
         if self.last < self.first:
@@ -83,6 +78,34 @@ class VIDEOMATTE_OT_lock(Command, bpy.types.Operator):
             yield from answer(daemon, ShotLock(shot, frames, self.locked), text="Locking")
             yield from asked(daemon, shot, uid)
         return "Frames %d-%d are %s." % (self.first, self.last, "locked" if self.locked else "not locked")
+
+
+class VIDEOMATTE_OT_lock_range(OfMatte, bpy.types.Operator):
+    """Choose frames that keep their alpha whatever changes, or that do so no longer"""
+
+    bl_idname = "videomatte.lock_range"
+    bl_label = "Lock Matte Range"
+    bl_options = {"INTERNAL"}
+
+    first: IntProperty(name="First", description="First scene frame", options={"SKIP_SAVE"})
+    last: IntProperty(name="Last", description="Last scene frame", options={"SKIP_SAVE"})
+    locked: BoolProperty(name="Locked", default=True, options={"SKIP_SAVE"})
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set:
+        """Ask which frames, the current one to begin with."""
+        self.first = self.last = context.scene.frame_current
+        return context.window_manager.invoke_props_dialog(self)
+
+    def execute(self, context: bpy.types.Context) -> set:
+        """Begin to lock them; what a dialog runs would keep Blender waiting for the daemon."""
+        tree = chosen(context)
+        try:
+            how = "EXEC_DEFAULT" if bpy.app.background else "INVOKE_DEFAULT"
+            bpy.ops.videomatte.lock(how, matte=tree.name if tree else "", first=self.first, last=self.last, locked=self.locked)
+        except RuntimeError as error:
+            self.report({"ERROR"}, str(error).removeprefix("Error: ").strip())
+            return {"CANCELLED"}
+        return {"FINISHED"}
 
 
 class VIDEOMATTE_OT_give_back(bpy.types.Operator):
@@ -162,6 +185,7 @@ CLASSES = (
     VIDEOMATTE_OT_cancel,
     VIDEOMATTE_OT_next_key,
     VIDEOMATTE_OT_lock,
+    VIDEOMATTE_OT_lock_range,
     VIDEOMATTE_OT_give_back,
     VIDEOMATTE_OT_test_connection,
     VIDEOMATTE_OT_go_to,

@@ -152,7 +152,7 @@ class VIDEOMATTE_PT_settings(OfMatte, bpy.types.Panel):
         for name in ("profile", "device", "depth", "foreground"):
             layout.prop(settings, name)
         row = layout.row(align=True)
-        row.operator("videomatte.lock", text="Lock Range", icon="LOCKED")
+        row.operator("videomatte.lock_range", text="Lock Range", icon="LOCKED")
         row.operator("videomatte.reload", text="Reload Result", icon="FILE_REFRESH")
         layout.operator("videomatte.give_back", text="Give Memory Back", icon="MEMORY")
         layout.operator("videomatte.test_connection", icon="LINKED")
