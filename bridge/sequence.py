@@ -152,6 +152,16 @@ class Sequence:
     def _numbered(self, digits: str) -> Path:
         return self.folder / f"{self.head}{digits}{self.tail}"
 
+    def matches(self, name: str) -> bool:
+        """Tell whether a file of this name in the folder would be one of the sequence's."""
+        if self.is_single:
+            return name == self.head
+        match = self._named().fullmatch(name)
+        return match is not None and self._canonical(match[1]) and (self.declared is None or int(match[1]) in self.declared)
+
+    def _named(self) -> re.Pattern[str]:
+        return re.compile(f"{re.escape(self.head)}(-?[0-9]+){re.escape(self.tail)}", re.DOTALL)
+
     def frames(self, *, allow_none: bool = False) -> tuple[int, ...]:
         """Return the frames on disk now, ascending, within the range that the pattern carries.
 
@@ -168,7 +178,7 @@ class Sequence:
 
     def _scan(self) -> tuple[int, ...]:
         """List the folder once and keep the names of this pattern."""
-        named = re.compile(f"{re.escape(self.head)}(-?[0-9]+){re.escape(self.tail)}", re.DOTALL)
+        named = self._named()
         texts: dict[int, str] = {}
         doubled: list[tuple[str, str]] = []
         for name in _listing(self.folder):

@@ -171,6 +171,23 @@ def test_trimaps_that_change_come_and_go(daemon: Daemon, videomatte: Videomatte,
     assert (read_done(out / "ball") or {})["keys"] == [1001]
 
 
+def test_a_garbage_matte_that_is_delivered_again_is_taken_out_of_the_matte(
+    daemon: Daemon, videomatte: Videomatte, folder: Path, out: Path
+) -> None:
+    arrive(folder)
+    (folder / "ball" / "job.json").write_text('{"garbage": "../roto/gm.####.exr"}')
+    nothing, all_of_it = (np.full((SIZE["height"], SIZE["width"]), value, np.float32) for value in (0.0, 1.0))
+    for frame in FRAMES:
+        write_exr(folder / "roto" / f"gm.{frame}.exr", nothing)
+    watch(videomatte, folder, out)
+    before = mattes(out)
+    assert exr.read_channel(out / "ball" / "matte.1002.exr").values.max() == 1
+    write_exr(folder / "roto" / "gm.1002.exr", all_of_it)
+    watch(videomatte, folder, out)
+    assert exr.read_channel(out / "ball" / "matte.1002.exr").values.max() == 0
+    assert [f for f in FRAMES if mattes(out)[f] != before[f]] == [1002]
+
+
 def test_plates_that_are_taken_away_afterwards_change_nothing(daemon: Daemon, videomatte: Videomatte, folder: Path, out: Path) -> None:
     arrive(folder)
     watch(videomatte, folder, out)

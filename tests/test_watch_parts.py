@@ -220,6 +220,37 @@ def test_settings_of_a_shot_count_over_those_above(tmp_path: Path) -> None:
     assert found.described().foreground == "shot"
 
 
+@pytest.mark.parametrize(
+    ("said", "file", "other"),
+    [
+        ("gm.####.exr", "a/gm.0002.exr", "a/gm.2.exr"),
+        ("../roto/gm.####.exr", "roto/gm.0002.exr", "roto/other.0002.exr"),
+        ("roto/gm.png", "a/roto/gm.png", "a/roto/gm2.png"),
+    ],
+)
+def test_another_delivery_of_a_garbage_matte_is_another_delivery_of_its_shot(tmp_path: Path, said: str, file: str, other: str) -> None:
+    complete(tmp_path)
+    lay(tmp_path, "b/plate.0001.exr", file)
+    (tmp_path / "a" / "videomatte.toml").write_text(f'garbage = "{said}"')
+    scanner, pairing = Scanner(tmp_path), Pairing(tmp_path, Rules())
+
+    def looked() -> dict[str, Found]:
+        changed = scanner.scan()
+        return dict(pairing.update(scanner.tree, changed))
+
+    before = looked()
+    done = {"inputs": {k: list(v) for k, v in before["a"].inputs.items()}, "keys": [1], "settings": before["a"].settings.as_words()}
+    assert file in before["a"].inputs
+    lay(tmp_path, other)
+    assert looked()["a"].fingerprint == before["a"].fingerprint
+    assert covers(done, pairing.shots["a"])
+    (tmp_path / file).write_bytes(b"another garbage matte")
+    after = looked()
+    assert after["a"].fingerprint != before["a"].fingerprint
+    assert not covers(done, after["a"])
+    assert after["b"].fingerprint == before["b"].fingerprint
+
+
 @pytest.mark.parametrize("text", ["colour = 1", 'profile = "best"', 'range = "9-1"', "settle = -1", "= 3", 'outputs = ["core"]'])
 def test_a_word_that_means_nothing_fails_the_shot_by_name_of_the_file(tmp_path: Path, text: str) -> None:
     complete(tmp_path)

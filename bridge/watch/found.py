@@ -6,6 +6,7 @@ Only folders that changed are looked through again; the rest is remembered.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,7 +26,8 @@ SENTINEL, JOB, TOML = "ready", "job.json", "videomatte.toml"
 
 @dataclass(frozen=True)
 class Found:
-    """A shot as it lies in the watched folder. `frames` and `keys`: whole paths by frame; `stamps`: of all of them by path.
+    """A shot as it lies in the watched folder. `frames` and `keys`: whole paths by frame; `stamps`: of all of them, and of the garbage and
+    holdout mattes in the watched folder, by path.
 
     `problem`: why it can be no shot as it is. `sentinel`: whether somebody said that it is complete.
     """
@@ -107,6 +109,7 @@ class Pairing:
         self._root, self._rules = root, rules
         self._claims: dict[str, list[tuple[Match, str, Stamp]]] = {}
         self._whole: dict[str, Listing] = {}
+        self._mattes_in: dict[str, frozenset[str]] = {}
         self.shots: dict[str, Found] = {}
 
     def update(self, tree: Mapping[str, Listing], changed: Iterable[str]) -> dict[str, Found]:
@@ -114,7 +117,7 @@ class Pairing:
         changed = frozenset(changed)
         if not changed:
             return self.shots
-        touched: set[str] = set()
+        touched = {shot for shot, folders in self._mattes_in.items() if not changed.isdisjoint(folders)}
         words = any(WORDS & {*self._whole.get(f, ()), *tree.get(f, ())} for f in changed)
         for folder in changed:
             touched |= {match.shot for match, _, _ in self._claims.pop(folder, ())}
@@ -152,11 +155,27 @@ class Pairing:
         odd = next((path for path in sorted(parts.stamps) if not _is_utf8(path)), None)
         if odd is not None:
             problem = InputError(f"The name of {odd} is no UTF-8.", remedy="Rename it, or the folder it is in.", file=odd)
+        stamps = {**self._mattes(name, said, tree), **parts.stamps}
         where = Path(folder).relative_to(self._root).as_posix()
         sentinel = SENTINEL in tree.get("" if where == "." else where, {})
-        return Found(
-            name, plate, dict(sorted(paths.items())), dict(sorted(keys.items())), parts.stamps, said, sentinel, problem, str(self._root)
-        )
+        return Found(name, plate, dict(sorted(paths.items())), dict(sorted(keys.items())), stamps, said, sentinel, problem, str(self._root))
+
+    def _mattes(self, shot: str, said: Settings, tree: Mapping[str, Listing]) -> dict[str, Stamp]:
+        """Return the stamps of the garbage and holdout mattes said of a shot, as far as they lie in the watched folder."""
+        stamps: dict[str, Stamp] = {}
+        folders: set[str] = set()
+        for text in filter(None, (said.garbage, said.holdout)):
+            try:
+                mattes = Sequence.parse(os.path.normpath(text))
+                folder = mattes.folder.relative_to(self._root).as_posix()
+            except (SequenceError, ValueError):
+                continue  # what is wrong with it the daemon says; what lies elsewhere nobody looks at
+            where = "" if folder == "." else folder
+            folders.add(where)
+            listing = tree.get(where, {})
+            stamps |= {str(mattes.folder / name): stamp for name, stamp in listing.items() if mattes.matches(name)}
+        self._mattes_in[shot] = frozenset(folders)
+        return stamps
 
     def _settings(self, folder: str, tree: Mapping[str, Listing]) -> tuple[Settings, VideoMatteError | None]:
         """Return what was said of the shots in a folder, and what is wrong with it."""
