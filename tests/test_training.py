@@ -209,7 +209,8 @@ def test_restraint_ships_a_share_of_the_correction_and_two_runs_their_mean(tmp_p
     average.state = {k: v + 1.0 for k, v in average.state.items()}
     checkpoint.save(tmp_path / "other", network=network, average=average, optimizer=optimizer_for(network), state=state)
     (tmp_path / "mean").mkdir()
-    entry = export(tmp_path / "run", stage="matting", weights=tmp_path / "mean", also=tmp_path / "other")
+    entry = export(tmp_path / "run", stage="matting", weights=tmp_path / "mean", also=[tmp_path / "other"])
+    assert (entry["steps"], entry["seed"]) == (2, 1)
     assert torch.allclose(load_file(tmp_path / "mean" / entry["file"])["stem.0.weight"].float(), network.stem[0].weight + 0.5, atol=2e-3)
 
 

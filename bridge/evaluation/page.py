@@ -74,8 +74,8 @@ Written by `{command}`. Weights: {weights}.
 
 ## Generated clips that training never saw
 
-{clips} clips of {frames} frames, {size}×{size}; unseen seeds, and for half of them families (leaves, lace) that were never trained on,
-though rendered foliage is among the cut-outs.
+{clips} clips of {frames} frames, {size}×{size}; seeds and drawn layers that training cannot draw, and for half of the clips families
+(leaves, lace) that were never trained on, though rendered foliage is among the cut-outs. Backgrounds come from the same pictures.
 One trimap on the first frame unless the row says otherwise. Every number is the mean over clips; within a clip over its
 frames, pairs of frames or pixels.
 

@@ -56,10 +56,9 @@ def save(folder: Path, *, network: nn.Module, average: Average, optimizer: torch
 
 def load(folder: Path, *, network: nn.Module, average: Average, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     """Read the latest checkpoint of a folder back into place and return its state."""
-    last = folder / (folder / LATEST).read_text(encoding="utf-8").strip()
+    last, state = _latest(folder), state_of(folder)
     network.load_state_dict(load_file(last / "network.safetensors"))
     average.state = load_file(last / "average.safetensors")
-    state: dict[str, Any] = json.loads((last / "state.json").read_text(encoding="utf-8"))
     moments = {m: load_file(last / f"{m}.safetensors") for m in ("exp_avg", "exp_avg_sq")}
     for name, parameter in network.named_parameters():
         if name in moments["exp_avg"]:
@@ -70,8 +69,17 @@ def load(folder: Path, *, network: nn.Module, average: Average, optimizer: torch
 
 def averaged(folder: Path) -> dict[str, Tensor]:
     """Return the averaged weights of the latest checkpoint of a folder."""
-    last = folder / (folder / LATEST).read_text(encoding="utf-8").strip()
-    return load_file(last / "average.safetensors")
+    return load_file(_latest(folder) / "average.safetensors")
+
+
+def state_of(folder: Path) -> dict[str, Any]:
+    """Return the state of the latest checkpoint of a folder: step, elapsed_s, seed, minutes."""
+    state: dict[str, Any] = json.loads((_latest(folder) / "state.json").read_text(encoding="utf-8"))
+    return state
+
+
+def _latest(folder: Path) -> Path:
+    return folder / (folder / LATEST).read_text(encoding="utf-8").strip()
 
 
 def _moments(network: nn.Module, optimizer: torch.optim.Optimizer, moment: str) -> dict[str, Tensor]:
