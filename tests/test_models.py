@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bridge.models.inputs import CHANNELS, DISTANCE_LIMIT, DISTANCES, PRIOR_ALPHA, encoded, in_pixels, matting_inputs
+from bridge.models.inputs import CHANNELS, PRIOR_ALPHA, encoded, matting_inputs
 from bridge.models.layers import folded
 from bridge.models.matting import HALO, REDUCTION, Features, MattingNetwork, corrected, exact_where_certain, reduced
 from bridge.models.propagation import DOUBT, PropagationNetwork, certain_classes, token_places
@@ -107,32 +107,6 @@ def test_no_change_keeps_zero_and_one_and_a_change_can_leave_them() -> None:
     assert torch.allclose(corrected(ends, torch.zeros(3)), ends, atol=1e-6)
     assert corrected(torch.tensor([0.0]), torch.tensor([6.0])).item() > 0.85
     assert corrected(torch.tensor([0.5]), torch.tensor([-9.0])).item() == 0.0
-
-
-def test_a_correction_is_restrained_near_what_is_known_and_whole_far_from_either(matting: MattingNetwork) -> None:
-    inputs, context = torch.rand(1, CHANNELS, 32, 32), torch.rand(1, 48, 8, 8)
-    inputs[:, PRIOR_ALPHA] = 0.4
-    away = torch.zeros(1, 2, 32, 32)
-    away[:, 0, :, 8:16], away[:, 1, :, 16:24], away[:, :, :, 24:] = 60.0, 64.0, 64.0
-    inputs[:, DISTANCES] = torch.log1p(away) / math.log1p(DISTANCE_LIMIT)
-
-    def change() -> Tensor:
-        with torch.no_grad():
-            return torch.logit((matting.refine(inputs, context) + 0.02) / 1.04) - torch.logit(torch.tensor(0.42 / 1.04))
-
-    assert (in_pixels(inputs[:, DISTANCES]) - away).abs().max() < 1e-3
-    whole = change()
-    assert whole.abs().mean() > 0.01
-    matting.restraint.fill_(0.2)
-    try:
-        ratio = (change() / whole)[whole.abs() > 0.01]
-        place = torch.arange(32).expand(1, 1, 32, 32)[whole.abs() > 0.01]
-    finally:
-        matting.restraint.fill_(1.0)
-    for columns, share in ((range(8), 0.2), (range(8, 16), 0.6), (range(16, 32), 1.0)):
-        here = ratio[(place >= columns.start) & (place < columns.stop)]
-        assert len(here) > 0
-        assert torch.allclose(here, torch.tensor(share), atol=0.01)
 
 
 def test_alpha_is_exact_where_the_trimap_is_certain() -> None:

@@ -11,7 +11,6 @@ from torch.nn import functional as F
 from .prior import distances, explained
 
 CHANNELS = 17
-DISTANCES = slice(6, 8)  # channels of the distances to certain background and foreground
 PRIOR_ALPHA = 8  # channel of the prior's alpha
 DISTANCE_LIMIT = 64.0  # pixels; farther is all the same
 
@@ -45,7 +44,7 @@ def matting_inputs(view: Tensor, colours: Tensor, classes: Tensor, *, linear: Te
     inputs[:, 0:3] = view
     for k in range(3):
         inputs[:, 3 + k] = classes[:, 0] == k
-    for k, away in enumerate(_distances(classes, step=step), DISTANCES.start):
+    for k, away in enumerate(_distances(classes, step=step), 6):
         inputs[:, k] = away[:, 0].log1p_().div_(math.log1p(DISTANCE_LIMIT))
     inputs[:, PRIOR_ALPHA] = inputs[:, 5]
     inputs[:, 9:12], inputs[:, 12:15] = view, view
@@ -55,11 +54,6 @@ def matting_inputs(view: Tensor, colours: Tensor, classes: Tensor, *, linear: Te
     pair = [encoded(side.t(), light).t() for side in (prior.foreground, prior.background)]
     prior.land(inputs, torch.cat([prior.alpha[None], *pair, prior.confidence[None], prior.separation[None]]), channel=PRIOR_ALPHA)
     return inputs
-
-
-def in_pixels(away: Tensor) -> Tensor:
-    """Return the distances, 0..DISTANCE_LIMIT pixels, that the inputs show as 0..1."""
-    return torch.expm1(away * math.log1p(DISTANCE_LIMIT))
 
 
 def _distances(classes: Tensor, *, step: int) -> list[Tensor]:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .inputs import CHANNELS, DISTANCES, PRIOR_ALPHA, in_pixels
+from .inputs import CHANNELS, PRIOR_ALPHA
 from .layers import ConvUnit, Down, ResidualUnit, Up, initialise
 from .temporal import Alignment, Fusion, sample
 
@@ -24,7 +24,6 @@ REDUCTION = 4  # full-resolution pixels to a side of a pixel of the reduced view
 COARSEST = 32  # stride of the deepest level: regions are multiples of it
 HALO = 24  # full-resolution pixels around a tile; covers the receptive field of the fine levels (tested)
 RIM = 4  # of them, what the levels finer than stride 4 look at
-NEAR, FAR = 56.0, 64.0  # pixels to the farther of certain background and foreground; between them the restraint gives way
 STRETCH = 0.02  # the sigmoid is stretched by this much beyond 0 and 1, so that both can be reached
 
 
@@ -49,17 +48,10 @@ def reduced(inputs: Tensor) -> Tensor:
 
 
 class MattingNetwork(nn.Module):
-    """The second stage; zero-initialised head, so that it starts as the colour prior and learns to correct it.
-
-    restraint: the share of the learned correction that counts where background and foreground are both known nearby and the prior is to
-    be trusted; 1 while it learns. Far from either, and where a frame lacks one, the prior guesses and the correction counts as a whole.
-    """
-
-    restraint: Tensor
+    """The second stage; zero-initialised head, so that it starts as the colour prior and learns to correct it."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("restraint", torch.ones(()))
         self.stem = ConvUnit(CHANNELS, 32)
         self.to8 = Down(32, 64)
         self.to16 = Down(64, 96)
@@ -120,13 +112,8 @@ class MattingNetwork(nn.Module):
         x = self.join1(self.join2(x, f2), f1)
         with torch.autocast(x.device.type, enabled=False):
             change = F.conv2d(x.float(), self.head.weight.float(), self.head.bias.float(), padding=1)  # type: ignore[union-attr]
-            prior, away = (trimmed(inputs[:, part], halo).float() for part in (slice(PRIOR_ALPHA, PRIOR_ALPHA + 1), DISTANCES))
-            return corrected(prior, trimmed(change, rim) * self._share(away))
-
-    def _share(self, away: Tensor) -> Tensor:
-        """Return how much of a correction counts, N×1×H×W; away: N×2×H×W, distances as `matting_inputs` gives them."""
-        far = ((in_pixels(away.amax(1, keepdim=True)) - NEAR) / (FAR - NEAR)).clamp(0.0, 1.0)
-        return torch.lerp(self.restraint.float(), far.new_ones(()), far)
+            prior = trimmed(inputs[:, PRIOR_ALPHA : PRIOR_ALPHA + 1], halo).float()
+            return corrected(prior, trimmed(change, rim))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return alpha of all but the first and last frame, N×(T-2)×1×H×W, from inputs N×T×CHANNELS×H×W; whole regions, as in training."""

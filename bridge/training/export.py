@@ -1,9 +1,8 @@
-"""Ship weights: python -m bridge.training.export --stage matting --run RUN --weights bridge/weights [--also OTHER] [--restraint 0.5].
+"""Ship weights: python -m bridge.training.export --stage matting --run RUN --weights bridge/weights [--also OTHER].
 
 Takes the averaged weights of a run's latest checkpoint, halves them to float16 and writes them with their sha256 into the manifest.
 Other runs that began from the same weights are averaged in (Wortsman et al. 2022, Model soups); the manifest counts their steps and
-minutes too, and none of what those weights had learned before. Restraint scales what stage 2
-adds to the colour prior's logits near what the trimap knows: 1 as learned, 0 the prior alone; see `bridge.models.matting`.
+minutes too, and none of what those weights had learned before.
 """
 
 from __future__ import annotations
@@ -22,15 +21,13 @@ from torch import Tensor
 from . import checkpoint
 
 
-def export(run: Path, *, stage: str, weights: Path, also: Sequence[Path] = (), restraint: float = 1.0) -> dict[str, Any]:
+def export(run: Path, *, stage: str, weights: Path, also: Sequence[Path] = ()) -> dict[str, Any]:
     """Write STAGE.safetensors (float16; statistics of batch normalisation too) and its entry in manifest.json; return the entry."""
     runs = (run, *also)
     states = [checkpoint.state_of(r) for r in runs]
     found = [_of_stage(checkpoint.averaged(r), stage) for r in runs]
     means = {k: torch.stack([f[k].float() for f in found]).mean(0) for k in found[0] if not k.endswith("num_batches_tracked")}
     tensors = {k: v.to(torch.float16).contiguous() for k, v in means.items()}
-    if stage == "matting":
-        tensors["restraint"] = torch.tensor(restraint, dtype=torch.float16)
     data = save(tensors)
     name = f"{stage}.safetensors"
     (weights / name).write_bytes(data)
@@ -42,7 +39,6 @@ def export(run: Path, *, stage: str, weights: Path, also: Sequence[Path] = (), r
         "steps": sum(int(state["step"]) for state in states),
         "minutes": round(sum(float(state["elapsed_s"]) for state in states) / 60.0),
         "seed": int(states[0]["seed"]),
-        "restraint": restraint,
         "licence": "Apache-2.0",
     }
     path = weights / "manifest.json"
@@ -64,9 +60,8 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True, help="folder of the training run")
     parser.add_argument("--weights", type=Path, required=True, help="folder of the shipped weights")
     parser.add_argument("--also", type=Path, action="append", default=[], help="another run, averaged in; repeatable")
-    parser.add_argument("--restraint", type=float, default=1.0, help="share of the learned correction of the prior that is shipped")
     args = parser.parse_args()
-    print(json.dumps(export(args.run, stage=args.stage, weights=args.weights, also=args.also, restraint=args.restraint)))
+    print(json.dumps(export(args.run, stage=args.stage, weights=args.weights, also=args.also)))
 
 
 if __name__ == "__main__":
