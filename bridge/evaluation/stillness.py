@@ -38,8 +38,10 @@ def _of_scene(networks: Networks, family: str, seed: int, footage: Footage | Non
     still.classes[0] = drawn(alpha, (PAINTED,))
     jumping, carried = drawn(alpha, WIDTHS), propagated(networks.propagation, still, [0])
     inputs = shown(still, jumping)
+    solved = mattes(networks.matting, shown(still, carried), carried)
     found = {
-        "both stages, one key": (mattes(networks.matting, shown(still, carried), carried), carried),
+        "both stages, one key": (solved, carried),
+        "the same, after the key's own frame": (solved[1:], carried[1:]),
         "network, trimaps that jump": (mattes(networks.matting, inputs, jumping), jumping),
         "neighbours replaced by the centre frame, trimaps that jump": (mattes(networks.matting, inputs, jumping, alone=True), jumping),
         "no network: colour prior, trimaps that jump": (priors(inputs, jumping), jumping),
