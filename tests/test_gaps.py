@@ -10,7 +10,7 @@ import pytest
 
 from bridge.training.foregrounds import pooled
 from bridge.training.gaps import pierced, twigs
-from bridge.training.openwork import Floats, dapple, foam, openwork, slats
+from bridge.training.openwork import Floats, dapple, foam, patterned, slats
 
 
 def holes(alpha: np.ndarray) -> int:
@@ -65,7 +65,7 @@ def test_a_pattern_covers_part_of_the_picture_everywhere(pattern: Callable[[np.r
 
 
 def test_openwork_is_sharp_or_soft_and_now_and_then_seen_through() -> None:
-    drawn = [openwork(np.random.default_rng(k), 128) for k in range(60)]
+    drawn = [patterned(np.random.default_rng(k), 128) for k in range(60)]
     densest = np.array([np.quantile(a, 0.99) for a in drawn])
     assert 0.05 < (densest < 240).mean() < 0.4
     soft = np.array([((a > 0.1 * m) & (a < 0.9 * m)).mean() for a, m in zip(drawn, densest, strict=True)])
@@ -73,6 +73,6 @@ def test_openwork_is_sharp_or_soft_and_now_and_then_seen_through() -> None:
     assert soft.max() > 0.4
 
 
-@pytest.mark.parametrize("family", ["twigs", "holed", "grating"])
+@pytest.mark.parametrize("family", ["twigs", "holed", "openwork"])
 def test_families_with_gaps_are_drawn_from_the_pool(family: str) -> None:
     assert max(holes(pooled(family, number)[0]) for number in range(4)) > 8

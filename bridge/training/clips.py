@@ -82,7 +82,8 @@ def held_out_clips(index: int, *, frames: int = 24, size: int | tuple[int, int] 
     """Make the held-out clip of an index: seeds that training cannot draw, families that it never sees for half of them."""
     families = HELD_OUT if index % 2 == 0 else SEEN
     family = families[index // 2 % len(families)]
-    return _clips([HELD_BACK, HELD_OUT_SEED + index], 1, range(frames), size, footage, torch.device("cpu"), [family], False)
+    seed = HELD_OUT_SEED + index
+    return make_clips(batch=1, times=range(frames), size=size, seed=seed, footage=footage, families=[family], held_back=True)
 
 
 def _clips(

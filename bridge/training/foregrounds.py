@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .footage import Footage, fractal, noise
 from .gaps import pierced, twigs
-from .openwork import openwork
+from .openwork import patterned
 from .strands import strands
 
 Bytes = NDArray[np.uint8]
@@ -164,9 +164,9 @@ def holed(rng: np.random.Generator, side: int) -> tuple[Bytes, Bytes]:
     return pierced(rng, cover), colour
 
 
-def grating(rng: np.random.Generator, side: int) -> tuple[Bytes, Bytes]:
-    """Draw openwork, cut to a shape or all over the picture."""
-    cover = openwork(rng, side)
+def openwork(rng: np.random.Generator, side: int) -> tuple[Bytes, Bytes]:
+    """Draw a pattern full of gaps, cut to a shape or all over the picture."""
+    cover = patterned(rng, side)
     shape = blobs(rng, side)[0] if rng.random() < 0.7 else np.full_like(cover, 255)
     return np.minimum(cover, shape), _shaded(rng, side)
 
@@ -183,7 +183,7 @@ FAMILIES: dict[str, Painter] = {
     "lace": lace,
     "twigs": twigs,
     "holed": holed,
-    "grating": grating,
+    "openwork": openwork,
 }
 HELD_OUT = ("leaves", "lace")
 SHARES = {
@@ -192,7 +192,7 @@ SHARES = {
     "edges": 0.05,
     "twigs": 0.09,
     "holed": 0.07,
-    "grating": 0.12,
+    "openwork": 0.12,
     "smoke": 0.06,
     "glass": 0.04,
     "veil": 0.02,
@@ -212,7 +212,7 @@ TINTED = {
     "spray": 0.4,
     "twigs": 0.3,
     "holed": 0.8,
-    "grating": 0.6,
+    "openwork": 0.6,
     "smoke": 0.1,
     "leaves": 0.3,
     "lace": 0.7,

@@ -21,10 +21,10 @@ def twigs(rng: np.random.Generator, side: int) -> tuple[Bytes, Bytes]:
     for _ in range(int(rng.integers(10, 26) + 0.5 * rng.random() * big / slim)):
         path = _ring(rng, big) if round_ else _branch(rng, big)
         width, own = slim * rng.uniform(0.6, 1.3), tone * rng.uniform(0.6, 1.3) + rng.normal(0, 8, 3)
-        cv2.polylines(cover, [_fine(path)], False, 255, max(1, round(width)), cv2.LINE_8, 4)
+        cv2.polylines(cover, [fine(path)], False, 255, max(1, round(width)), cv2.LINE_8, 4)
         for share, light in TUBE:
             shade, moved = np.clip(own * light, 0, 255).tolist(), path + (1 - share) * lamp
-            cv2.polylines(colour, [_fine(moved)], False, shade, max(1, round(share * width)), cv2.LINE_8, 4)
+            cv2.polylines(colour, [fine(moved)], False, shade, max(1, round(share * width)), cv2.LINE_8, 4)
     return tuple(cv2.resize(m, (side, side), interpolation=cv2.INTER_AREA) for m in (cover, colour))
 
 
@@ -44,7 +44,7 @@ def pierced(rng: np.random.Generator, cover: Bytes) -> Bytes:
         reach = size * rng.uniform(0.5, 1.6) * np.array([1.0, rng.uniform(0.15, 1.0)])
         spin = np.array([[np.cos(lean), -np.sin(lean)], [np.sin(lean), np.cos(lean)]])
         points = middle + (np.stack([np.cos(turn), np.sin(turn)], -1) * reach) @ spin.T
-        cv2.fillPoly(holes, [_fine(points)], 255, cv2.LINE_8, 4)
+        cv2.fillPoly(holes, [fine(points)], 255, cv2.LINE_8, 4)
     gone = cv2.resize(holes, (side, side), interpolation=cv2.INTER_AREA)
     return np.minimum(cover, 255 - gone)
 
@@ -65,5 +65,6 @@ def _branch(rng: np.random.Generator, big: int) -> NDArray[np.float64]:
     return np.asarray((1 - t) ** 2 * ends[0] + 2 * t * (1 - t) * ends[1] + t**2 * ends[2])
 
 
-def _fine(points: NDArray[np.float64]) -> NDArray[np.int32]:
+def fine(points: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Return points as the painter takes them: in whole parts of a pixel, FINE to one, 4 bits of shift."""
     return np.round(points * FINE).astype(np.int32)

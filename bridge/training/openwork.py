@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .footage import fractal, noise
+from .gaps import fine
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
-FINE = 16  # parts of a pixel in which corners are given to the painter
 FINER = 2  # parts of a pixel in which edges are drawn
 
 
-def openwork(rng: np.random.Generator, side: int) -> Bytes:
+def patterned(rng: np.random.Generator, side: int) -> Bytes:
     """Draw one of the patterns, bent, and let it be seen through now and then."""
     pattern = (dapple, slats, foam)[int(rng.integers(3))]
     alpha = cv2.resize(_bent(rng, pattern(rng, side * FINER)), (side, side), interpolation=cv2.INTER_AREA)
@@ -58,7 +58,7 @@ def foam(rng: np.random.Generator, side: int) -> Floats:
         if not walls and rng.random() < left_out:
             continue
         inner = middle + shrunk * rng.uniform(0.85, 1.05) * (np.clip(corners, -side, 2 * side) - middle)
-        cv2.fillPoly(cells, [np.round(inner * FINE).astype(np.int32)], 255, cv2.LINE_AA, 4)
+        cv2.fillPoly(cells, [fine(inner)], 255, cv2.LINE_AA, 4)
     cover = cells.astype(np.float32) / 255
     return np.asarray(1 - cover if walls else cover, np.float32)
 
