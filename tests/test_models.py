@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+from dataclasses import fields
 
 import pytest
 import torch
@@ -208,7 +210,8 @@ def test_reading_from_one_reference_twice_is_reading_it_once(propagation: Propag
     with torch.no_grad():
         frame = propagation.encode(view)
         memory = propagation.remember(frame, view, torch.rand(1, 3, 64, 64))
-        assert (propagation.read(frame, [memory]) - propagation.read(frame, [memory, memory])).abs().max() < 1e-4
+        once, twice = propagation.read(frame, [memory]), propagation.read(frame, [memory, memory])
+    assert all((getattr(once, f.name) - getattr(twice, f.name)).abs().max() < 1e-4 for f in fields(once))
 
 
 def test_a_memory_s_trimap_is_what_the_target_reads(propagation: PropagationNetwork) -> None:
@@ -218,8 +221,22 @@ def test_a_memory_s_trimap_is_what_the_target_reads(propagation: PropagationNetw
     with torch.no_grad():
         frame = propagation.encode(view)
         read = propagation.read(frame, [propagation.remember(frame, view, one)])
-    assert read[:, 8:12].min() > 0.999
-    assert read[:, :8].abs().max() < 1e-3
+    assert read.tokens[:, 8:12].min() > 0.999
+    assert read.tokens[:, :8].abs().max() < 1e-3
+    assert read.trimap[:, 2].min() > 0.999
+    assert read.trimap[:, :2].abs().max() < 1e-3
+
+
+def test_a_frame_like_the_key_reads_from_near_what_was_painted_there(propagation: PropagationNetwork) -> None:
+    view = torch.rand(1, 3, 96, 128)
+    sharp = copy.deepcopy(propagation)
+    with torch.no_grad():
+        sharp.closer.sharpness.fill_(8.0)
+        frame = sharp.encode(view)
+        painted = torch.rand(1, 3, 96, 128).softmax(1)
+        read = sharp.read(frame, [sharp.remember(frame, view, painted)])
+    assert (read.trimap - F.avg_pool2d(painted, 2)).abs().max() < 1e-2
+    assert (read.colours - F.avg_pool2d(view, 2)).abs().max() < 1e-2
 
 
 def test_a_solved_frame_must_match_better_than_a_key_to_be_read(propagation: PropagationNetwork) -> None:
@@ -229,8 +246,8 @@ def test_a_solved_frame_must_match_better_than_a_key_to_be_read(propagation: Pro
     with torch.no_grad():
         frame = propagation.encode(view)
         key, solved = (propagation.remember(frame, view, classes) for classes in (background, foreground))
-        alike = propagation.read(frame, [key, solved])[:, 8:12]
-        doubted = propagation.read(frame, [key], [solved])[:, 8:12]
+        alike = propagation.read(frame, [key, solved]).tokens[:, 8:12]
+        doubted = propagation.read(frame, [key], [solved]).tokens[:, 8:12]
     assert alike.mean().item() == pytest.approx(0.5, abs=1e-3)
     assert doubted.mean().item() == pytest.approx(1 / (1 + math.exp(DOUBT)), abs=1e-3)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from bridge.training import checkpoint, losses, stages
 from bridge.training.export import export
 from bridge.training.joint import JointLessons, Stages, carrier_of
 from bridge.training.loop import Plan, optimizer_for, rate_at, train
-from bridge.training.stages import MattingLessons, Setting, prepared, propagation_step, rolled_out
+from bridge.training.stages import MattingLessons, Setting, far_times, prepared, propagation_step, rolled_out
 
 SETTING = Setting(batch=1, size=64, footage=None, device=torch.device("cpu"), precision=torch.float32)
 
@@ -210,7 +211,17 @@ def test_several_runs_are_shipped_as_their_mean(tmp_path: Path) -> None:
     (tmp_path / "mean").mkdir()
     entry = export(tmp_path / "run", stage="matting", weights=tmp_path / "mean", also=[tmp_path / "other"])
     assert (entry["steps"], entry["seed"]) == (2, 1)
+    entry = export(tmp_path / "run", stage="matting", weights=tmp_path / "mean", also=[tmp_path / "other"], before=[tmp_path / "run"] * 2)
+    assert entry["steps"] == 4
     assert torch.allclose(load_file(tmp_path / "mean" / entry["file"])["stem.0.weight"].float(), network.stem[0].weight + 0.5, atol=2e-3)
+
+
+def test_stage_1_sees_clips_that_stand_still_and_clips_that_never_do() -> None:
+    drawn = [far_times(random.Random(seed), 5) for seed in range(60)]
+    assert all(times[0] == 0 and times == sorted(times) and times[-1] <= 4 * 8 for times in drawn)
+    still = [times for times in drawn if times == [0] * 5]
+    assert 4 <= len(still) <= 24
+    assert all(len(set(times)) == 5 for times in drawn if times not in still)
 
 
 def test_one_step_of_stage_one_gives_every_part_a_gradient() -> None:

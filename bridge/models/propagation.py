@@ -2,7 +2,8 @@
 
 One weight-shared encoder sees key frames and target frames. Every position of the target is matched to all positions of the
 references (the bounding keys and a small memory) and reads their values: the trimap there, the colours there, and what the network
-wants to remember. A decoder turns what was read and the target's own features into background / unknown / foreground.
+wants to remember; then it looks closely around the best of them, see `bridge.models.local_attention`. A decoder turns what was read and
+the target's own features into background / unknown / foreground.
 
     frame = network.encode(view)                       once per frame
     memory = network.remember(frame, view, classes)    for a key, or a solved frame
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .layers import ConvUnit, Down, ResidualUnit, Up, initialise
+from .local_attention import Closeup, LocalAttention, best_matches
 
 STRIDE = 8  # pixels of the working view to a token
 COARSEST = 32  # working views are multiples of it
@@ -30,25 +32,37 @@ PATCH = 4 * 3  # trimap (or colour) at stride 4 inside a token: 2×2 places, 3 c
 CERTAIN = 0.45  # a class must be at least this probable to be called certain
 SURE, NEAR = 0.6, 8  # background must be this probable within so many working pixels of there
 FLOOR = 0.02  # probabilities are kept this far from 0 before their logarithm
-DOUBT = 4.0  # what a place of a solved frame must match better by, in logits, to be read like one of a key
+AGREED = 0.3  # how much what was read from near counts, to begin with
+DOUBT = 1.0  # what a place of a solved frame must match better by, in logits, to be read like one of a key
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What the encoder says of one frame: maps at strides 2, 4 and 8, and the tokens' keys, N×(h·w)×TOKEN."""
+    """What the encoder says of one frame: maps at strides 2, 4 and 8, the tokens' keys, N×(h·w)×TOKEN, and those at stride 4."""
 
     s2: Tensor
     s4: Tensor
     s8: Tensor
     tokens: Tensor
+    places: Tensor
 
 
 @dataclass(frozen=True)
 class Memory:
-    """A reference to read from: keys and values, both N×(h·w)×TOKEN."""
+    """A reference to read from: keys and values, both N×(h·w)×TOKEN, and the same from near."""
 
     keys: Tensor
     values: Tensor
+    near: Closeup
+
+
+@dataclass(frozen=True)
+class Read:
+    """What a target reads: from all tokens, N×TOKEN×h×w, and from near, trimap and colours at stride 2, N×3×4h×4w. All float32."""
+
+    tokens: Tensor
+    trimap: Tensor
+    colours: Tensor
 
 
 class PropagationNetwork(nn.Module):
@@ -67,11 +81,13 @@ class PropagationNetwork(nn.Module):
         self.sharpness = nn.Parameter(torch.tensor(math.log(12.0)))
         self.locality = nn.Parameter(torch.full((WAVES,), 0.5))
         self.join8 = nn.Sequential(ConvUnit(96 + TOKEN + PATCH, 96), ResidualUnit(96))
-        self.join4, self.join2 = Up(96, 40 + 9, 48), Up(48, 24 + 3, 32)
-        self.head = nn.Conv2d(32, 3, 3, 1, 1)
+        self.closer = LocalAttention(40, 96)
+        self.join4, self.join2 = Up(96, 40 + 15, 48), Up(48, 24 + 12, 32)
+        self.head = nn.Conv2d(32, 4, 3, 1, 1)
         self.trust = nn.Parameter(torch.tensor(1.0))
         initialise(self)
         nn.init.zeros_(self.head.weight)
+        nn.init.constant_(self.head.bias[3:], AGREED)  # type: ignore[index]
 
     def encode(self, view: Tensor, *, place: Tensor | None = None) -> Frame:
         """Encode N×3×H×W views, 0..1, H and W multiples of 32.
@@ -92,17 +108,18 @@ class PropagationNetwork(nn.Module):
             waves = place[:, :, None] * (math.pi * 2.0 ** torch.arange(WAVES, device=view.device))
             waves = torch.cat([waves.sin(), waves.cos()], 1) * F.softplus(self.locality)
             tokens = torch.cat([content, waves.flatten(1).expand(len(content), -1, -1)], -1)
-        return Frame(s2, s4, top, tokens)
+        return Frame(s2, s4, top, tokens, self.closer.keys(s4, top))
 
     def remember(self, frame: Frame, view: Tensor, classes: Tensor) -> Memory:
         """Make a reference of a frame. classes: N×3×H×W probabilities of background, unknown, foreground at the view's size."""
         fine = F.pixel_unshuffle(F.avg_pool2d(classes, 2), 4)
         learned = self.value(torch.cat([frame.s8, fine.to(frame.s8.dtype)], 1)).float()
         carried = [F.pixel_unshuffle(F.avg_pool2d(x, 4), 2) for x in (classes, view)]
-        return Memory(frame.tokens, torch.cat([*carried, learned], 1).flatten(2).transpose(1, 2))
+        near = torch.cat([F.pixel_unshuffle(F.avg_pool2d(x.float(), 2), 2) for x in (classes, view)], 1)
+        return Memory(frame.tokens, torch.cat([*carried, learned], 1).flatten(2).transpose(1, 2), Closeup(frame.places, near))
 
-    def read(self, frame: Frame, keys: Sequence[Memory], solved: Sequence[Memory] = ()) -> Tensor:
-        """Return what the target reads from key frames and from solved ones, which count as doubtful, N×TOKEN×h×w float32."""
+    def read(self, frame: Frame, keys: Sequence[Memory], solved: Sequence[Memory] = ()) -> Read:
+        """Return what the target reads from key frames and from solved ones, which count as doubtful."""
         memories = [*keys, *solved]
         places, values = (torch.cat([getattr(m, name) for m in memories], 1)[:, None] for name in ("keys", "values"))
         doubt = None
@@ -112,21 +129,28 @@ class PropagationNetwork(nn.Module):
             doubt = doubt.expand(1, 1, frame.tokens.shape[1], -1)
         with torch.autocast(places.device.type, enabled=False):
             read = F.scaled_dot_product_attention(frame.tokens[:, None], places, values, attn_mask=doubt, scale=1.0)
+            kinds = [k for k in (keys, solved) if k]
+            matched = [best_matches(frame.tokens, torch.cat([m.keys for m in kind], 1)) for kind in kinds]
+            near = self.closer(frame.places, [([m.near for m in kind], best) for kind, best in zip(kinds, matched, strict=True)])
         h, w = frame.s8.shape[-2:]
-        return read[:, 0].transpose(1, 2).unflatten(2, (h, w))
+        return Read(read[:, 0].transpose(1, 2).unflatten(2, (h, w)), *near)
 
-    def decode(self, frame: Frame, view: Tensor, read: Tensor) -> Tensor:
-        """Return logits of background, unknown, foreground, N×3×H×W float32."""
-        trimap, colour = (F.pixel_shuffle(x, 2) for x in read[:, : 2 * PATCH].split(PATCH, 1))
-        differs = F.avg_pool2d(view, 4) - colour
-        x = self.join8(torch.cat([frame.s8, read.to(frame.s8.dtype), F.pixel_unshuffle(differs, 2).to(frame.s8.dtype)], 1))
-        carried = (trimap.clamp(0.0, 1.0) + FLOOR).log()
-        x = self.join4(x, torch.cat([frame.s4, trimap, differs, differs.abs()], 1))
+    def decode(self, frame: Frame, view: Tensor, read: Read) -> Tensor:
+        """Return logits of background, unknown, foreground, N×3×H×W float32.
+
+        The trimaps that were read, from all tokens and from near, are where it begins; of the latter the head says how much they count.
+        """
+        trimap, colour = (F.pixel_shuffle(x, 2) for x in read.tokens[:, : 2 * PATCH].split(PATCH, 1))
+        differs, nearby = F.avg_pool2d(view, 4) - colour, F.avg_pool2d(view, 2) - read.colours
+        x = self.join8(torch.cat([frame.s8, read.tokens.to(frame.s8.dtype), F.pixel_unshuffle(differs, 2).to(frame.s8.dtype)], 1))
+        carried, closely = ((t.clamp(0.0, 1.0) + FLOOR).log() for t in (trimap, read.trimap))
+        seen = F.avg_pool2d(torch.cat([read.trimap, nearby.abs()], 1), 2)
+        x = self.join4(x, torch.cat([frame.s4, trimap, differs, differs.abs(), seen], 1))
         finer = F.interpolate(carried, scale_factor=2.0, mode="bilinear")
-        x = self.join2(x, torch.cat([frame.s2, finer.to(x.dtype)], 1))
+        x = self.join2(x, torch.cat([frame.s2, finer.to(x.dtype), closely, nearby, nearby.abs()], 1))
         with torch.autocast(x.device.type, enabled=False):
-            logits = F.conv2d(x.float(), self.head.weight.float(), self.head.bias, padding=1) + self.trust * finer.float()
-            return F.interpolate(logits, scale_factor=2.0, mode="bilinear")
+            logits, counts = F.conv2d(x.float(), self.head.weight.float(), self.head.bias, padding=1).split([3, 1], 1)
+            return F.interpolate(logits + self.trust * finer.float() + counts * closely, scale_factor=2.0, mode="bilinear")
 
 
 def certain_classes(probabilities: Tensor, *, size: tuple[int, int]) -> Tensor:

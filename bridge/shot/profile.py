@@ -22,8 +22,8 @@ PROFILES = {
     "final": Profile("final", working_side=640, reduction=1, prior_step_above=600_000, tile=128),
     "draft": Profile("draft", working_side=384, reduction=2, prior_step_above=150_000, tile=128),
 }
-MEMORY_EVERY = 5  # stage 1 remembers every fifth frame, counted from its pass's own key
-MEMORY_KEPT = 2  # and reads the nearest two
+MEMORY_EVERY = 3  # stage 1 remembers every third frame, counted from its pass's own key
+MEMORY_KEPT = 1  # and reads the nearest of them
 
 
 def profile_named(name: str) -> Profile:

@@ -1,8 +1,8 @@
-"""Ship weights: python -m bridge.training.export --stage matting --run RUN --weights bridge/weights [--also OTHER].
+"""Ship weights: python -m bridge.training.export --stage matting --run RUN --weights bridge/weights [--also OTHER] [--before EARLIER].
 
 Takes the averaged weights of a run's latest checkpoint, halves them to float16 and writes them with their sha256 into the manifest.
-Other runs that began from the same weights are averaged in (Wortsman et al. 2022, Model soups); the manifest counts their steps and
-minutes too, and none of what those weights had learned before.
+Other runs that began from the same weights are averaged in (Wortsman et al. 2022, Model soups). The manifest counts the steps and minutes
+of all these runs, and of the earlier ones from whose weights they began.
 """
 
 from __future__ import annotations
@@ -21,11 +21,10 @@ from torch import Tensor
 from . import checkpoint
 
 
-def export(run: Path, *, stage: str, weights: Path, also: Sequence[Path] = ()) -> dict[str, Any]:
+def export(run: Path, *, stage: str, weights: Path, also: Sequence[Path] = (), before: Sequence[Path] = ()) -> dict[str, Any]:
     """Write STAGE.safetensors (float16; statistics of batch normalisation too) and its entry in manifest.json; return the entry."""
-    runs = (run, *also)
-    states = [checkpoint.state_of(r) for r in runs]
-    found = [_of_stage(checkpoint.averaged(r), stage) for r in runs]
+    states = [checkpoint.state_of(r) for r in (run, *also, *before)]
+    found = [_of_stage(checkpoint.averaged(r), stage) for r in (run, *also)]
     means = {k: torch.stack([f[k].float() for f in found]).mean(0) for k in found[0] if not k.endswith("num_batches_tracked")}
     tensors = {k: v.to(torch.float16).contiguous() for k, v in means.items()}
     data = save(tensors)
@@ -60,8 +59,11 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True, help="folder of the training run")
     parser.add_argument("--weights", type=Path, required=True, help="folder of the shipped weights")
     parser.add_argument("--also", type=Path, action="append", default=[], help="another run, averaged in; repeatable")
+    parser.add_argument(
+        "--before", type=Path, action="append", default=[], help="an earlier run, from whose weights these began, to be counted; repeatable"
+    )
     args = parser.parse_args()
-    print(json.dumps(export(args.run, stage=args.stage, weights=args.weights, also=args.also)))
+    print(json.dumps(export(args.run, stage=args.stage, weights=args.weights, also=args.also, before=args.before)))
 
 
 if __name__ == "__main__":

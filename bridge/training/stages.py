@@ -193,8 +193,8 @@ def _matting_loss(alpha: Tensor, lesson: Lesson, inputs: Tensor) -> tuple[Tensor
         "composition": 0.5 * losses.composition_loss(*flat, contrast=contrast.flatten(0, 1)),
         "laplacian": 0.5 * losses.laplacian_loss(*flat),
         "gradient": 0.5 * losses.gradient_loss(*flat),
-        "temporal": 1.0 * losses.temporal_loss(exact, truth, weight),
-        "change": 3.0 * losses.change_loss(exact, truth, weight),
+        "temporal": 1.5 * losses.temporal_loss(exact, truth, weight),
+        "change": 6.0 * losses.change_loss(exact, truth, weight),
     }
     prior = losses.alpha_loss(inputs[:, 1:-1, PRIOR_ALPHA : PRIOR_ALPHA + 1], truth, unknown)
     return torch.stack(list(terms.values())).sum(), {"prior": float(prior), **{k: float(v.detach()) for k, v in terms.items()}}
@@ -208,7 +208,7 @@ def propagation_step(network: nn.Module, *, step: int, seed: int, setting: Setti
     factor = draw.choice(ENLARGED)
     batch = max(2, round(setting.batch / factor**2))
     clips = make_clips(
-        batch=batch, times=_far_times(draw, 5), size=setting.size, seed=number, footage=setting.footage, device=setting.device
+        batch=batch, times=far_times(draw, 5), size=setting.size, seed=number, footage=setting.footage, device=setting.device
     )
     keys = [0, 4] if draw.random() < 0.35 else [0]
     view, marks = (m.unflatten(0, (batch, -1)) for m in enlarged(clips.view.flatten(0, 1), clips.classes.flatten(0, 1), factor=factor))
@@ -235,11 +235,12 @@ def enlarged(view: Tensor, classes: Tensor, *, factor: float) -> tuple[Tensor, T
     return F.interpolate(view, scale_factor=factor, mode="bilinear"), marks
 
 
-def _far_times(draw: random.Random, count: int) -> list[int]:
-    reach = draw.choice([1, 2, 4, 8])
+def far_times(draw: random.Random, count: int) -> list[int]:
+    """Return frame numbers at most 0, 1, 2, 4 or 8 apart; with 0 nothing moves, and the key's own trimap is the answer."""
+    reach = draw.choice([0, 1, 2, 4, 8])
     times = [0]
     for _ in range(count - 1):
-        times.append(times[-1] + draw.randint(1, reach))
+        times.append(times[-1] + draw.randint(min(1, reach), reach))
     return times
 
 
@@ -255,7 +256,7 @@ def rolled_out(network: PropagationNetwork, view: Tensor, classes: Tensor, *, ke
     """
     n, t = view.shape[:2]
     frame = network.encode(view.flatten(0, 1))
-    frames = [type(frame)(*(m.unflatten(0, (n, t))[:, i] for m in (frame.s2, frame.s4, frame.s8, frame.tokens))) for i in range(t)]
+    frames = [type(frame)(*(getattr(frame, f.name).unflatten(0, (n, t))[:, i] for f in fields(frame))) for i in range(t)]
     known = [network.remember(frames[k], view[:, k], one_hot(classes[:, k])) for k in keys]
     solved: list[Memory] = []
     targets = [i for i in range(t) if i not in keys]
