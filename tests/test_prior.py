@@ -75,6 +75,21 @@ def test_a_trimap_without_a_class_still_gives_a_finite_answer(missing: int | tup
         assert float((prior.alpha - alpha).abs()[classes == 1].mean()) < 0.1
 
 
+@pytest.mark.parametrize("missing", [0, 2])
+def test_a_class_without_certain_pixels_is_what_only_the_unknown_holds(missing: int) -> None:
+    known = 2 - missing
+    colours, classes = torch.tensor((0.35, 0.3, 0.25)).view(1, 3, 1, 1).repeat(1, 1, 96, 96), torch.full((1, 1, 96, 96), known)
+    colours[..., :8, :], colours[..., 40:56, 60:] = 1.0, 1.0  # a window, and another before which something is looked for
+    classes[..., 30:90, 10:86] = 1
+    leaves = torch.zeros_like(classes, dtype=torch.bool)
+    leaves[..., 34:86:8, 16:80], leaves[..., 35:87:8, 16:80] = True, True
+    colours = torch.where(leaves, torch.tensor((0.2, 0.35, 0.1)).view(1, 3, 1, 1), colours)
+    grain = torch.randn(colours.shape, generator=torch.Generator().manual_seed(0))
+    prior = colour_prior((colours + 0.01 * grain).clamp(0.0, 1.0), classes, linear=False)
+    wrong = (prior.alpha - (leaves.float() if missing == 2 else 1.0 - leaves.float())).abs()
+    assert float(wrong[classes == 1].mean()) < 0.05
+
+
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 1), (2, 3), (17, 31)])
 @pytest.mark.parametrize("kind", [0, 1, 2])
 @pytest.mark.parametrize("step", [1, 2])

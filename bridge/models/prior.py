@@ -17,6 +17,8 @@ __all__ = ["Explained", "Prior", "colour_prior", "distances", "explained"]
 MARGIN = 64  # pixels around the unknown region that are searched
 ALIGNED = 192  # the searched part begins at multiples of this, so that a pixel's search does not depend on where the part begins
 UNLIKE = 0.05  # part of the unknown region that stands for a class the trimap does not have
+BINS, RARE = 24, 1e-5  # of a colour histogram, to a side; a share of the pixels that says little
+BELL = (0.0044, 0.054, 0.242, 0.3991, 0.242, 0.054, 0.0044)  # what smooths it: a normal distribution, one bin wide
 LEAST = 0.02  # trust of a pair that explains nothing
 ERROR_SCALE = 64.0  # a perceptual colour error of 1/64 costs a pair's trust a factor e
 CAMERA = 1.25  # display-referred values mix in this power: between 1, as layers are laid over each other, and the light a lens mixes
@@ -88,7 +90,7 @@ def explained(colours: Tensor, classes: Tensor, *, linear: Tensor | bool, step: 
     colours: N×3×H×W float32, ≥ 0, scene-linear, highlights unclipped, or display-referred 0..1, which are taken to mix in the power CAMERA.
     classes: N×1×H×W integer, 0 background, 1 unknown, 2 foreground. linear: whether `colours` are scene-linear, one bool or N bools;
     colour errors are then weighed by the slope of a square-root encoding. step: 2 searches at half resolution.
-    A frame without certain foreground or background borrows its least alike unknown colours in their place.
+    A frame without certain foreground or background borrows the colours most particular to the unknown in their place.
     """
     linear = torch.as_tensor(linear, device=colours.device).expand(colours.shape[0])
     classes = classes.to(torch.uint8)
@@ -162,13 +164,30 @@ def _border(frame: Tensor) -> Tensor:
 
 
 def _least_alike(view: Tensor, known: Tensor, unknown: Tensor) -> Tensor:
-    """Return the unknown pixels whose colour is farthest from the mean known colour; view: H×W×3; known, unknown, result: H×W bool."""
-    middle = view[known].mean(0)
-    far = torch.where(unknown, (view - middle).norm(dim=-1), -1.0).flatten()
-    count = max(1, int(UNLIKE * int(unknown.sum())))
-    chosen = torch.zeros_like(far, dtype=torch.bool)
-    chosen[torch.sort(far, descending=True, stable=True)[1][:count]] = True
-    return chosen.view_as(unknown)
+    """Return the unknown pixels whose colours are most particular to the unknown; view: H×W×3; known, unknown, result: H×W bool.
+
+    What the unknown holds besides the class that is known is the other one, so its colours are those that are more frequent among the
+    unknown pixels than among the known (a ratio of two smoothed histograms, h_unknown / (h_unknown + h_known)).
+    """
+    colours = F.avg_pool2d(F.pad(view.permute(2, 0, 1)[None], (1, 1, 1, 1), mode="replicate"), 3, 1)[0].clamp(0.0, 1.0)
+    red, green, blue = (colours * (BINS - 1) + 0.5).long()
+    place = (red * BINS + green) * BINS + blue
+    there, here = (_frequencies(place[which]) for which in (known, unknown))
+    particular = (here / (here + there + RARE))[place]
+    ranked = torch.sort(torch.where(unknown, particular, -1.0).flatten(), descending=True, stable=True)[1]
+    chosen = torch.zeros_like(unknown)
+    chosen.view(-1)[ranked[: max(1, int(UNLIKE * int(unknown.sum())))]] = True
+    return chosen
+
+
+def _frequencies(places: Tensor) -> Tensor:
+    """Return the smoothed share of each of BINS³ colours among the given ones."""
+    counts = torch.bincount(places, minlength=BINS**3).float().view(1, 1, BINS, BINS, BINS)
+    for dim in (2, 3, 4):
+        kernel = torch.tensor(BELL, device=counts.device).view([-1 if d == dim else 1 for d in range(5)])
+        around = [len(BELL) // 2 if d == dim else 0 for d in (4, 3, 2) for _ in range(2)]
+        counts = F.conv3d(F.pad(counts, around, mode="replicate"), kernel)
+    return counts.flatten() / max(1, len(places))
 
 
 def _searched(colours: Tensor, classes: Tensor, linear: Tensor, *, step: int) -> tuple[Tensor, Tensor]:
