@@ -1,8 +1,8 @@
 """Ship weights: python -m bridge.training.export --stage matting --run RUN --weights bridge/weights [--also OTHER] [--before EARLIER].
 
 Takes the averaged weights of a run's latest checkpoint, halves them to float16 and writes them with their sha256 into the manifest.
-Other runs that began from the same weights are averaged in (Wortsman et al. 2022, Model soups). The manifest counts the steps and minutes
-of all these runs, and of the earlier ones from whose weights they began.
+Other runs that began from the same weights are averaged in (Wortsman et al. 2022, Model soups), evenly or as --share says. The manifest
+counts the steps and minutes of all these runs, and of the earlier ones from whose weights they began.
 """
 
 from __future__ import annotations
@@ -21,11 +21,22 @@ from torch import Tensor
 from . import checkpoint
 
 
-def export(run: Path, *, stage: str, weights: Path, also: Sequence[Path] = (), before: Sequence[Path] = ()) -> dict[str, Any]:
-    """Write STAGE.safetensors (float16; statistics of batch normalisation too) and its entry in manifest.json; return the entry."""
+def export(
+    run: Path, *, stage: str, weights: Path, also: Sequence[Path] = (), before: Sequence[Path] = (), share: float | None = None
+) -> dict[str, Any]:
+    """Write STAGE.safetensors (float16; statistics of batch normalisation too) and its entry in manifest.json; return the entry.
+
+    share: how much of the mean is the run's, 0..1, the others sharing the rest evenly; all count alike without it.
+    """
     states = [checkpoint.state_of(r) for r in (run, *also, *before)]
     found = [_of_stage(checkpoint.averaged(r), stage) for r in (run, *also)]
-    means = {k: torch.stack([f[k].float() for f in found]).mean(0) for k in found[0] if not k.endswith("num_batches_tracked")}
+    own = 1.0 / len(found) if share is None or not also else share
+    counts = [own, *[(1.0 - own) / max(1, len(also))] * len(also)]
+    means = {
+        k: sum((c * f[k].float() for c, f in zip(counts[1:], found[1:], strict=True)), own * found[0][k].float())
+        for k in found[0]
+        if not k.endswith("num_batches_tracked")
+    }
     tensors = {k: v.to(torch.float16).contiguous() for k, v in means.items()}
     data = save(tensors)
     name = f"{stage}.safetensors"
@@ -59,11 +70,12 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True, help="folder of the training run")
     parser.add_argument("--weights", type=Path, required=True, help="folder of the shipped weights")
     parser.add_argument("--also", type=Path, action="append", default=[], help="another run, averaged in; repeatable")
+    parser.add_argument("--share", type=float, help="of the mean that --run has, 0 to 1; the others share the rest; even without it")
     parser.add_argument(
         "--before", type=Path, action="append", default=[], help="an earlier run, from whose weights these began, to be counted; repeatable"
     )
     args = parser.parse_args()
-    print(json.dumps(export(args.run, stage=args.stage, weights=args.weights, also=args.also, before=args.before)))
+    print(json.dumps(export(args.run, stage=args.stage, weights=args.weights, also=args.also, before=args.before, share=args.share)))
 
 
 if __name__ == "__main__":
