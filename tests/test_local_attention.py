@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from bridge.models import local_attention
-from bridge.models.local_attention import AROUND, CHANNELS, SIDE, Closeup, LocalAttention, best_matches, windows
+from bridge.models.local_attention import AROUND, CAUTION, CHANNELS, SIDE, Closeup, LocalAttention, best_matches, windows
 
 OWN = [AROUND * SIDE + AROUND, AROUND * SIDE + AROUND + 1, (AROUND + 1) * SIDE + AROUND, (AROUND + 1) * SIDE + AROUND + 1]
 
@@ -87,7 +87,7 @@ def test_of_two_that_match_alike_the_solved_one_is_doubted(attention: LocalAtten
     keys, best = unlike(4, 4, seed=3), torch.arange(4)[None]
     key, solved = Closeup(keys, torch.zeros(1, 24, 4, 4)), Closeup(keys, torch.ones(1, 24, 4, 4))
     trimap, _ = attention(keys, [([key], best), ([solved], best)])
-    assert trimap.mean().item() == pytest.approx(1 / (1 + math.exp(float(attention.doubt.detach()))), abs=1e-3)
+    assert trimap.mean().item() == pytest.approx(1 / (1 + math.exp(float(attention.doubt.detach()) + CAUTION)), abs=1e-3)
 
 
 def test_every_part_learns(attention: LocalAttention) -> None:

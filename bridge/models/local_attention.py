@@ -18,6 +18,7 @@ CHANNELS = 24  # length of a place's key
 AROUND = 2  # places at stride 4 around a token's own 2×2 that are looked at
 SIDE = 2 + 2 * AROUND
 AT_ONCE = 64  # queries that are matched at once: their products stay in a processor's cache
+CAUTION = 1.0  # how much less, in logits, a solved frame counts than it learned to: mistakes that are read again grow
 TILT = 0.1  # how much less, in logits, a place counts a place farther away, to begin with
 
 
@@ -60,7 +61,7 @@ class LocalAttention(nn.Module):
         logits, values = [], []
         for solved, (closeups, best) in enumerate(places):
             keys, found = (windows([getattr(c, name) for c in closeups], best) for name in ("keys", "values"))
-            logits.append(asked @ keys.transpose(2, 3) + self.tilt - solved * self.doubt)
+            logits.append(asked @ keys.transpose(2, 3) + self.tilt - solved * (self.doubt + CAUTION))
             values.append(found)
         read = torch.cat(logits, -1).softmax(-1) @ torch.cat(values, 2)
         maps = F.pixel_shuffle(read.permute(0, 3, 2, 1).reshape(n, -1, height // 2, width // 2), 2)

@@ -33,7 +33,7 @@ CERTAIN = 0.45  # a class must be at least this probable to be called certain
 SURE, NEAR = 0.6, 8  # background must be this probable within so many working pixels of there
 FLOOR = 0.02  # probabilities are kept this far from 0 before their logarithm
 AGREED = 0.3  # how much what was read from near counts, to begin with
-DOUBT = 1.0  # what a place of a solved frame must match better by, in logits, to be read like one of a key
+DOUBT = 2.0  # what a place of a solved frame must match better by, in logits, to be read like one of a key
 
 
 @dataclass(frozen=True)
