@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from bridge.models.inputs import CHANNELS, PRIOR_ALPHA
+from bridge.models.inputs import CHANNELS, PRIOR_ALPHA, matting_inputs
 from bridge.models.matting import MattingNetwork
 from bridge.training import losses
 from bridge.training.clips import make_clips
@@ -191,3 +191,21 @@ def test_what_is_lost_depends_on_the_neighbours_and_teaches_alignment_and_fusion
     other[:, [0, 3]] = inputs.roll(1, 0)[:, [0, 3]]
     with torch.no_grad():
         assert (network(other) - alpha).abs().max() > 1e-4
+
+
+def test_an_exchanged_clip_is_what_the_network_would_be_shown_of_the_opposite_trimap() -> None:
+    setting = Setting(batch=2, size=64, footage=None, device=torch.device("cpu"), precision=torch.float32)
+    clips = make_clips(batch=2, times=range(4), size=64, seed=5, footage=None, glitches=True)
+    lesson = prepared(5, setting)
+    found = lesson.exchanged([1])
+    assert torch.equal(found.inputs[0], lesson.inputs[0])
+    assert torch.equal(found.alpha, torch.stack([lesson.alpha[0], 1 - lesson.alpha[1]]))
+    assert torch.equal(found.classes, torch.stack([lesson.classes[0], 2 - lesson.classes[1]]))
+    opposite = matting_inputs(clips.view[1], clips.plate[1], 2 - clips.classes[1], linear=clips.linear[1:].expand(4), step=2)
+    given = [k for k in range(CHANNELS) if k < PRIOR_ALPHA]
+    assert found.inputs[1][:, given].float().allclose(opposite[:, given], atol=1e-3)
+    apart = (found.inputs[1].float() - opposite).abs().mean((0, 2, 3))
+    assert float(apart.max()) < 0.02, "the search itself is not even-handed to the last pixel, but nearly"
+    assert float((lesson.inputs[1].float() - opposite).abs().mean((0, 2, 3))[PRIOR_ALPHA]) > 0.1
+    twice = found.exchanged([1])
+    assert twice.inputs.float().allclose(lesson.inputs.float(), atol=1e-3)

@@ -26,6 +26,8 @@ REPEATED, FIRST = 0.12, 0.08  # shares of clips shown as one photograph, and as 
 MISLED = 0.25  # of the clips have a frame whose prior is wrong in patches, beyond what its colours would explain
 HEAVIEST, NEARLY_RIGHT = 8.0, 0.03  # most weight of a pixel; mean error of a prior below which clips are alike
 CARRIED, FARTHEST = 0.5, 10  # share of batches with stage 1's own trimaps, where there is one; frames from the key at most
+EXCHANGED = 0.3  # of the clips have foreground and background exchanged
+EXCHANGE = (0, 1, 2, 5, 4, 3, 7, 6, 8, 12, 13, 14, 9, 10, 11, 15, 16)  # where each of the matting network's inputs then comes from
 USES = 8  # steps between two new ones: so often each is used, every time flipped, turned and reversed anew
 
 
@@ -50,14 +52,26 @@ class Lesson:
     classes: Tensor
 
     def varied(self, draw: random.Random) -> Lesson:
-        """Return it flipped, turned by a right angle and reversed in time, as drawn; some clips hold still or begin late, see `played`."""
+        """Return it flipped, turned by a right angle and reversed in time, as drawn; some clips hold still or begin late, see `played`, and
+        some have foreground and background exchanged."""
         axes = [axis for axis in (1, 3, 4) if draw.random() < 0.5]
         turned = draw.random() < 0.5
         n, t = self.alpha.shape[:2]
         order = torch.tensor([played(draw, t) for _ in range(n)], device=self.alpha.device)
         clip = torch.arange(n, device=order.device)[:, None]
         maps = [m[clip, order].flip(axes) for m in (self.inputs, self.alpha, self.contrast, self.classes)]
-        return Lesson(*(m.transpose(3, 4) if turned else m for m in maps))
+        shown = Lesson(*(m.transpose(3, 4) if turned else m for m in maps))
+        return shown.exchanged([b for b in range(n) if draw.random() < EXCHANGED])
+
+    def exchanged(self, clips: list[int]) -> Lesson:
+        """Return it with foreground and background exchanged in some clips: I = αF + (1 - α)B holds as well for B, F and 1 - α.
+
+        Whatever then tells thin foreground from narrow gaps is the pixels, not which of the two clips mostly show."""
+        inputs, alpha, classes = self.inputs.clone(), self.alpha.clone(), self.classes.clone()
+        inputs[clips] = inputs[clips][:, :, EXCHANGE]
+        inputs[clips, :, PRIOR_ALPHA] = 1 - inputs[clips, :, PRIOR_ALPHA]
+        alpha[clips], classes[clips] = 1 - alpha[clips], 2 - classes[clips]
+        return replace(self, inputs=inputs, alpha=alpha, classes=classes)
 
 
 def played(draw: random.Random, frames: int) -> list[int]:
