@@ -216,6 +216,8 @@ def test_several_runs_are_shipped_as_their_mean(tmp_path: Path) -> None:
     assert torch.allclose(load_file(tmp_path / "mean" / entry["file"])["stem.0.weight"].float(), network.stem[0].weight + 0.5, atol=2e-3)
     entry = export(tmp_path / "run", stage="matting", weights=tmp_path / "mean", also=[tmp_path / "other"], share=0.75)
     assert torch.allclose(load_file(tmp_path / "mean" / entry["file"])["stem.0.weight"].float(), network.stem[0].weight + 0.25, atol=2e-3)
+    entry = export(tmp_path / "run", stage="matting", weights=tmp_path / "mean", also=[tmp_path / "other"], share=0.75, lean=0.5)
+    assert load_file(tmp_path / "mean" / entry["file"])["head.bias"].item() == pytest.approx(network.head.bias.item() + 0.75, abs=2e-3)
 
 
 def test_stage_1_sees_clips_that_stand_still_and_clips_that_never_do() -> None:

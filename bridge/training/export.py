@@ -1,8 +1,9 @@
 """Ship weights: python -m bridge.training.export --stage matting --run RUN --weights bridge/weights [--also OTHER] [--before EARLIER].
 
 Takes the averaged weights of a run's latest checkpoint, halves them to float16 and writes them with their sha256 into the manifest.
-Other runs that began from the same weights are averaged in (Wortsman et al. 2022, Model soups), evenly or as --share says. The manifest
-counts the steps and minutes of all these runs, and of the earlier ones from whose weights they began.
+Other runs that began from the same weights are averaged in (Wortsman et al. 2022, Model soups), evenly or as --share says. --lean moves
+stage 2 as a whole towards opaque or clear, where clips and photographs show that it errs to one side. The manifest counts the steps and
+minutes of all these runs, and of the earlier ones from whose weights they began.
 """
 
 from __future__ import annotations
@@ -20,13 +21,23 @@ from torch import Tensor
 
 from . import checkpoint
 
+HEAD_BIAS = "head.bias"  # of stage 2
+
 
 def export(
-    run: Path, *, stage: str, weights: Path, also: Sequence[Path] = (), before: Sequence[Path] = (), share: float | None = None
+    run: Path,
+    *,
+    stage: str,
+    weights: Path,
+    also: Sequence[Path] = (),
+    before: Sequence[Path] = (),
+    share: float | None = None,
+    lean: float = 0.0,
 ) -> dict[str, Any]:
     """Write STAGE.safetensors (float16; statistics of batch normalisation too) and its entry in manifest.json; return the entry.
 
     share: how much of the mean is the run's, 0..1, the others sharing the rest evenly; all count alike without it.
+    lean: logits added to every change of the prior's alpha, stage 2 only; above 0 more opaque.
     """
     states = [checkpoint.state_of(r) for r in (run, *also, *before)]
     found = [_of_stage(checkpoint.averaged(r), stage) for r in (run, *also)]
@@ -37,6 +48,8 @@ def export(
         for k in found[0]
         if not k.endswith("num_batches_tracked")
     }
+    if lean:
+        means[HEAD_BIAS] = means[HEAD_BIAS] + lean
     tensors = {k: v.to(torch.float16).contiguous() for k, v in means.items()}
     data = save(tensors)
     name = f"{stage}.safetensors"
@@ -71,11 +84,15 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, required=True, help="folder of the shipped weights")
     parser.add_argument("--also", type=Path, action="append", default=[], help="another run, averaged in; repeatable")
     parser.add_argument("--share", type=float, help="of the mean that --run has, 0 to 1; the others share the rest; even without it")
+    parser.add_argument("--lean", type=float, default=0.0, help="logits added to what stage 2 says; above 0 more opaque")
     parser.add_argument(
         "--before", type=Path, action="append", default=[], help="an earlier run, from whose weights these began, to be counted; repeatable"
     )
     args = parser.parse_args()
-    print(json.dumps(export(args.run, stage=args.stage, weights=args.weights, also=args.also, before=args.before, share=args.share)))
+    if args.lean and args.stage != "matting":
+        parser.error("--lean is for --stage matting")
+    given = {name: getattr(args, name) for name in ("stage", "weights", "also", "before", "share", "lean")}
+    print(json.dumps(export(args.run, **given)))
 
 
 if __name__ == "__main__":
