@@ -16,10 +16,11 @@ from torch import Tensor, nn
 from bridge.models.matting import MattingNetwork
 from bridge.models.propagation import PropagationNetwork
 from bridge.training import checkpoint, losses, stages
+from bridge.training.clips import make_clips
 from bridge.training.export import export
 from bridge.training.joint import JointLessons, Stages, carrier_of
 from bridge.training.loop import Plan, optimizer_for, rate_at, train
-from bridge.training.stages import MattingLessons, Setting, far_times, prepared, propagation_step, rolled_out
+from bridge.training.stages import MattingLessons, Setting, far_times, prepared, propagation_step, repainted, rolled_out
 
 SETTING = Setting(batch=1, size=64, footage=None, device=torch.device("cpu"), precision=torch.float32)
 
@@ -218,6 +219,14 @@ def test_several_runs_are_shipped_as_their_mean(tmp_path: Path) -> None:
     assert torch.allclose(load_file(tmp_path / "mean" / entry["file"])["stem.0.weight"].float(), network.stem[0].weight + 0.25, atol=2e-3)
     entry = export(tmp_path / "run", stage="matting", weights=tmp_path / "mean", also=[tmp_path / "other"], share=0.75, lean=0.5)
     assert load_file(tmp_path / "mean" / entry["file"])["head.bias"].item() == pytest.approx(network.head.bias.item() + 0.75, abs=2e-3)
+
+
+def test_stage_1_sees_clips_painted_the_other_way_round() -> None:
+    clips = make_clips(batch=2, times=[0, 1], size=64, seed=4, footage=None, device=torch.device("cpu"))
+    found = repainted(clips, [1]).classes
+    assert torch.equal(found[0], clips.classes[0])
+    assert torch.equal(found[1], 2 - clips.classes[1])
+    assert (found[1] != clips.classes[1]).any(), "else nothing was exchanged"
 
 
 def test_stage_1_sees_clips_that_stand_still_and_clips_that_never_do() -> None:

@@ -225,6 +225,7 @@ def propagation_step(network: nn.Module, *, step: int, seed: int, setting: Setti
         batch=batch, times=far_times(draw, 5), size=setting.size, seed=number, footage=setting.footage, device=setting.device
     )
     keys = [0, 4] if draw.random() < 0.35 else [0]
+    clips = repainted(clips, [b for b in range(batch) if draw.random() < EXCHANGED])
     view, marks = (m.unflatten(0, (batch, -1)) for m in enlarged(clips.view.flatten(0, 1), clips.classes.flatten(0, 1), factor=factor))
     with torch.autocast(setting.device.type, dtype=setting.precision, enabled=setting.precision != torch.float32):
         logits, targets = rolled_out(network, view, marks, keys=keys)
@@ -239,6 +240,13 @@ def propagation_step(network: nn.Module, *, step: int, seed: int, setting: Setti
         "unmoved": float(unmoved),
         **{k: float(v.detach()) for k, v in terms.items()},
     }
+
+
+def repainted(clips: Clips, which: list[int]) -> Clips:
+    """Return the clips; some have trimaps that call background what was foreground. Stage 1 carries what was painted, whatever is shown."""
+    classes = clips.classes.clone()
+    classes[which] = 2 - classes[which]
+    return replace(clips, classes=classes)
 
 
 def enlarged(view: Tensor, classes: Tensor, *, factor: float) -> tuple[Tensor, Tensor]:
