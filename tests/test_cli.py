@@ -18,6 +18,7 @@ from shots import Shot, make_shot, read_exr, trimap, write_exr, write_png
 
 from bridge import exr, failures
 from bridge.cli import arguments, interruption, progress
+from bridge.cli.console import Console
 from bridge.sequence import Sequence
 from bridge.wire import errors
 
@@ -315,6 +316,22 @@ def test_a_command_that_does_not_stop_in_time_is_ended_without_its_temporary_fil
     assert done.stdout == "Heard.\nStopped: the process was asked to end.\n  Go on.\n"
     (other,) = tmp_path.iterdir()
     assert other.name.startswith(".videomatte~host~")
+
+
+def test_why_a_command_ends_is_the_last_thing_said(capsys: pytest.CaptureFixture[str]) -> None:
+    console, stop = Console(), interruption.Stop()
+    notices: list[str] = []
+
+    def work() -> int:
+        stop.ask(signal.SIGINT)
+        console.fail(errors.InterruptedByUserError("Stopped", remedy="Go on."))
+        return 130
+
+    assert interruption.obeyed(work, stop=stop, said=console.fail, notice=lambda: notices.append("late")) == 130
+    console.note("Stopping.")
+    console.warn("A warning")
+    assert notices == []
+    assert capsys.readouterr().err == "videomatte: Stopped.\n  Go on.\n"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")

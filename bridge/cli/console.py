@@ -12,11 +12,16 @@ from bridge.wire.errors import VideoMatteError
 
 
 class Console:
-    """Speaks to a person or, `as_json`, to a program. A reader that went away is no error."""
+    """Speaks to a person or, `as_json`, to a program. A reader that went away is no error.
+
+    Why a command ends is the last thing a person reads: what another thread would still note after `fail` is not said.
+    """
 
     def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
         self._lock = threading.Lock()
+        self._noting = threading.Lock()
+        self._failed = False
         self.warned: list[str] = []
 
     def say(self, text: str) -> None:
@@ -35,8 +40,9 @@ class Console:
 
     def note(self, text: str) -> None:
         """Tell a person something beside the result, on stderr."""
-        if not self.as_json:
-            _write(sys.stderr, text)
+        with self._noting:
+            if not self.as_json and not self._failed:
+                _write(sys.stderr, text)
 
     def warn(self, text: str) -> None:
         """Warn, once for each sentence."""
@@ -59,7 +65,11 @@ class Console:
             exit_status=error.exit_status,
         )
         said = "" if error.exit_status in (130, 143) else "error: "
-        self.note(f"videomatte: {said}{sentence(error.message)}" + (f"\n  {error.remedy}" if error.remedy else ""))
+        words = f"videomatte: {said}{sentence(error.message)}" + (f"\n  {error.remedy}" if error.remedy else "")
+        with self._noting:
+            self._failed = True
+            if not self.as_json:
+                _write(sys.stderr, words)
 
     def close(self) -> None:
         """Let go of what is still on its way, so that the end of the process has nothing to stumble over."""

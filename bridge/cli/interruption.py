@@ -98,7 +98,7 @@ def obeyed(work: Callable[[], int], *, stop: Stop, said: Callable[[VideoMatteErr
         thread.join(LOOK_EVERY)
         if thread.is_alive() and stop.due():
             _end(stop, said)
-        if stop.number is not None and not noticed:
+        if thread.is_alive() and stop.number is not None and not noticed:
             noticed = True
             notice()
     return status[0] if status else 1
