@@ -15,7 +15,7 @@ from bridge import shipped
 from bridge.evaluation import __main__ as command
 from bridge.evaluation import comparison, haze, methods, stillness
 from bridge.evaluation.comparison import ALONE, FLOW_PEER, OURS, Compared
-from bridge.evaluation.page import Measured, page, table, verdict
+from bridge.evaluation.page import Measured, page, table, verdict, wins
 from bridge.models.matting import MattingNetwork
 from bridge.models.propagation import PropagationNetwork
 from bridge.shot.profile import MEMORY_EVERY
@@ -126,7 +126,7 @@ def test_the_verdict_says_by_how_much_and_which_way() -> None:
 def test_the_page_sets_apart_the_clips_that_classical_methods_can_solve() -> None:
     def compared(sad: float, *, solvable: bool) -> Compared:
         rows = {name: {"SAD": sad, "dtSSD": 1.0} for name in (OURS, ALONE)}
-        return Compared(rows, rows, {"one key": {"agreement": 0.9}}, solvable)
+        return Compared(f"{sad:.0f} lace", rows, rows, {"one key": {"agreement": 0.9}}, solvable)
 
     clips = [compared(1.0, solvable=True), compared(3.0, solvable=False)]
     measured = Measured("command", "weights", clips, {"network": {"change ×255": 0.25}}, {"network": {"smoke 1": 9.0}}, {})
@@ -134,9 +134,22 @@ def test_the_page_sets_apart_the_clips_that_classical_methods_can_solve() -> Non
     before, after = text.split("The same over the 1 clips")
     assert f"| {OURS} | 2.000 | 1.000 |" in before
     assert f"| {OURS} | 1.000 | 1.000 |" in after
+    assert "| clip | SAD | dtSSD | agreement |" in after
+    assert "| 3 lace | 3.000 | 1.000 | 0.900 |" in after
     assert "| network | 0.250 |" in after
     assert "| network | 9.0 |" in after
     assert "There are none." in page(replace(measured, clips=[compared(3.0, solvable=False)]))
+
+
+def test_the_page_counts_the_clips_in_which_the_classical_method_loses() -> None:
+    def compared(ours: float, theirs: float) -> Compared:
+        rows = {name: {"SAD": sad, "dtSSD": 2.0 * sad} for name, sad in ((OURS, ours), (ALONE, ours), (FLOW_PEER, theirs))}
+        rows[FLOW_PEER]["dtSSD"] = 2.0
+        return Compared("1 lace", rows, rows, {"one key": {"agreement": 0.9}}, solvable=True)
+
+    clips = [compared(0.5, 1.0), compared(2.0, 3.0), compared(3.0, 3.0)]
+    assert wins(clips) == " Lower than closed-form with trimaps by DIS flow: SAD in 2 of 3 clips, dtSSD in 1."
+    assert wins([replace(c, whole={k: v for k, v in c.whole.items() if k != FLOW_PEER}) for c in clips]) == ""
 
 
 def test_a_table_is_markdown() -> None:

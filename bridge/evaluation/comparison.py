@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bridge.imaging.flow import carried, dis_flow
 from bridge.solve.weights import Networks
-from bridge.training.clips import Clips, held_out_clips
+from bridge.training.clips import Clips, held_out_clips, held_out_family
 from bridge.training.footage import Footage
 from bridge.training.judges import judge_photographs, photographs
 
@@ -28,14 +28,17 @@ Alphas = NDArray[np.float32]
 OURS = "both stages, one key"
 ALONE = "neighbours replaced by the centre frame"
 FLOW_PEER = "closed-form, trimaps by DIS flow"
+ONE_KEY = "one key"  # the trimaps of OURS
 
 
 @dataclass(frozen=True)
 class Compared:
-    """A clip's numbers: errors of each method over the whole frame and over the unknown region of the true trimaps, figures of the
-    propagated trimaps, and whether every true trimap has certain background and certain foreground, as the classical methods need.
+    """A clip's name, which is its index and family, and its numbers: errors of each method over the whole frame and over the unknown region
+    of the true trimaps, figures of the propagated trimaps, and whether every true trimap has certain background and certain foreground,
+    as the classical methods need.
     """
 
+    name: str
     whole: Rows
     unknown: Rows
     trimaps: Rows
@@ -54,6 +57,7 @@ def compare(networks: Networks, index: int, *, footage: Footage | None, with_pee
         found |= of_peers(view, classes, trimaps["DIS flow, one key"])
     flow = np.stack([dis_flow(a, b) for a, b in pairwise(truth)])
     return Compared(
+        f"{index} {held_out_family(index)}",
         {name: errors(alpha, truth) for name, alpha in found.items()},
         {name: errors_where_unknown(alpha, truth, classes == 1, flow) for name, alpha in found.items()},
         {name: trimap_figures(marks, classes, truth) for name, marks in trimaps.items()},
@@ -77,7 +81,7 @@ def of_networks(networks: Networks, clips: Clips) -> tuple[dict[str, Alphas], di
         "no network: colour prior, same trimaps": priors(from_one, one),
         "no network: colour prior, true trimaps": priors(from_true, true),
     }
-    trimaps = {"one key": one, "three keys": three, "one key, no memory": forgetful}
+    trimaps = {ONE_KEY: one, "three keys": three, "one key, no memory": forgetful}
     return {k: v.numpy() for k, v in found.items()}, {k: v[:, 0].numpy() for k, v in trimaps.items()}
 
 

@@ -78,11 +78,15 @@ def make_clips(
     return _clips(words, batch, torch.from_numpy(whens), size, footage, torch.device(device), families, clean, drawn)
 
 
-def held_out_clips(index: int, *, frames: int = 24, size: int | tuple[int, int] = 256, footage: Footage | None) -> Clips:
-    """Make the held-out clip of an index: seeds that training cannot draw, families that it never sees for half of them."""
+def held_out_family(index: int) -> str:
+    """Return the family of the held-out clip of an index: for half of them one that training never sees."""
     families = HELD_OUT if index % 2 == 0 else SEEN
-    family = families[index // 2 % len(families)]
-    seed = HELD_OUT_SEED + index
+    return families[index // 2 % len(families)]
+
+
+def held_out_clips(index: int, *, frames: int = 24, size: int | tuple[int, int] = 256, footage: Footage | None) -> Clips:
+    """Make the held-out clip of an index, of its `held_out_family` and of seeds that training cannot draw."""
+    family, seed = held_out_family(index), HELD_OUT_SEED + index
     return make_clips(batch=1, times=range(frames), size=size, seed=seed, footage=footage, families=[family], held_back=True)
 
 
