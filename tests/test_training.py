@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,14 +15,17 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from bridge.models.matting import MattingNetwork
-from bridge.models.propagation import PropagationNetwork
+from bridge.models.propagation import Frame, Memory, PropagationNetwork, Read
+from bridge.shot.profile import MEMORY_EVERY, MEMORY_KEPT
 from bridge.training import checkpoint, losses, stages
+from bridge.training.__main__ import begun
 from bridge.training.clips import make_clips
 from bridge.training.export import export
 from bridge.training.joint import JointLessons, Stages, carrier_of
 from bridge.training.loop import Plan, optimizer_for, rate_at, train
-from bridge.training.stages import MattingLessons, Setting, far_times, prepared, propagation_step, repainted, rolled_out
+from bridge.training.stages import MattingLessons, Setting, anchored, far_times, prepared, propagation_step, repainted, rolled_out
 
+SHIPPED = Path(__file__).parents[1] / "bridge" / "weights"
 SETTING = Setting(batch=1, size=64, footage=None, device=torch.device("cpu"), precision=torch.float32)
 
 
@@ -36,6 +40,12 @@ def test_regret_counts_what_became_worse_and_nothing_that_became_better() -> Non
     unknown = torch.tensor([[[[1.0, 1.0, 1.0, 0.0]]]])
     assert losses.regret_loss(predicted, truth, unknown, before=before).item() == pytest.approx((0.2 + 0.0 + 0.1) / 3)
     assert losses.regret_loss(before, truth, unknown, before=before).item() == 0.0
+
+
+def test_clips_of_which_nothing_is_known_count_little_where_pixels_are_counted() -> None:
+    unknown = torch.ones(3, 2, 1, 10, 10)
+    unknown[1, :, :, 0, :2], unknown[2, :, :, :2] = 0.0, 0.0
+    assert anchored(unknown).flatten().tolist() == pytest.approx([0.0, 0.4, 1.0], abs=1e-5)
 
 
 def test_temporal_loss_forgives_a_constant_error() -> None:
@@ -221,6 +231,20 @@ def test_several_runs_are_shipped_as_their_mean(tmp_path: Path) -> None:
     assert load_file(tmp_path / "mean" / entry["file"])["head.bias"].item() == pytest.approx(network.head.bias.item() + 0.75, abs=2e-3)
 
 
+def test_a_run_begins_from_shipped_weights_and_is_averaged_with_them(tmp_path: Path) -> None:
+    file = SHIPPED / "matting.safetensors"
+    network, shipped = begun("matting", [checkpoint.averaged(file)]), load_file(file)
+    assert torch.equal(network.state_dict()["stem.0.weight"], shipped["stem.0.weight"].float())
+    average = checkpoint.Average(network)
+    average.state = {k: v + 1.0 for k, v in average.state.items()}
+    state = {"step": 7, "elapsed_s": 120.0, "seed": 1}
+    checkpoint.save(tmp_path / "run", network=network, average=average, optimizer=optimizer_for(network), state=state)
+    entry = export(tmp_path / "run", stage="matting", weights=tmp_path, also=[file], share=0.25)
+    assert torch.allclose(load_file(tmp_path / entry["file"])["stem.0.weight"].float(), shipped["stem.0.weight"].float() + 0.25, atol=2e-3)
+    manifest = json.loads((SHIPPED / "manifest.json").read_text())["matting"]
+    assert (entry["steps"], entry["minutes"]) == (manifest["steps"] + 7, manifest["minutes"] + 2)
+
+
 def test_stage_1_sees_clips_painted_the_other_way_round() -> None:
     clips = make_clips(batch=2, times=[0, 1], size=64, seed=4, footage=None, device=torch.device("cpu"))
     found = repainted(clips, [1]).classes
@@ -253,3 +277,21 @@ def test_a_roll_out_solves_every_frame_but_the_keys() -> None:
         logits, targets = rolled_out(PropagationNetwork().eval(), view, classes, keys=[1])
     assert targets == [0, 2, 3]
     assert logits.shape == (1, 3, 3, 64, 64)
+
+
+def test_a_roll_out_remembers_as_a_solve_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (stages.EVERY, 1) == (MEMORY_EVERY, MEMORY_KEPT)
+    view, classes = torch.rand(1, 6, 3, 64, 64), torch.randint(0, 3, (1, 6, 1, 64, 64))
+    network, seen = PropagationNetwork().eval(), []
+    read = network.read
+
+    def watched(frame: Frame, keys: Sequence[Memory], solved: Sequence[Memory]) -> Read:
+        seen.append(list(solved))
+        return read(frame, keys, solved)
+
+    monkeypatch.setattr(network, "read", watched)
+    with torch.no_grad():
+        rolled_out(network, view, classes, keys=[0], every=2)
+    assert [len(solved) for solved in seen] == [0, 0, 1, 1, 1]
+    assert seen[2][0] is seen[3][0]
+    assert seen[4][0] is not seen[3][0]

@@ -28,9 +28,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder of the run's checkpoints")
     parser.add_argument("--resume", action="store_true", help="go on from the latest checkpoint in the folder")
     parser.add_argument(
-        "--start", type=Path, action="append", default=[], help="begin a new run from another's averaged weights; repeatable"
+        "--start", type=Path, action="append", default=[], help="begin a new run from another's averaged or shipped weights; repeatable"
     )
-    parser.add_argument("--trimaps-by", type=Path, help="a run of stage 1 whose own trimaps stage 2 is to see (joint: its own)")
+    parser.add_argument("--trimaps-by", type=Path, help="a run or shipped weights of stage 1: its trimaps are seen by stage 2")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--pack", type=Path, help="packed footage, see bridge.training.footage; procedural textures without it")
     parser.add_argument("--data", type=Path, help="folder that holds validation/, to be judged by photographs")

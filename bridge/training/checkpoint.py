@@ -13,6 +13,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 LATEST = "latest"
+MANIFEST = "manifest.json"  # beside shipped weights
+MEAN, COUNT = ".running_mean", ".num_batches_tracked"  # of batch normalisation; shipped weights leave out the count
 
 
 class Average:
@@ -67,14 +69,21 @@ def load(folder: Path, *, network: nn.Module, average: Average, optimizer: torch
     return state
 
 
-def averaged(folder: Path) -> dict[str, Tensor]:
-    """Return the averaged weights of the latest checkpoint of a folder."""
-    return load_file(_latest(folder) / "average.safetensors")
+def averaged(place: Path) -> dict[str, Tensor]:
+    """Return the averaged weights of the latest checkpoint of a folder, or those of a file of shipped weights."""
+    if not place.is_file():
+        return load_file(_latest(place) / "average.safetensors")
+    state = {k: v.float() for k, v in load_file(place).items()}
+    counts = (k.removesuffix(MEAN) + COUNT for k in state if k.endswith(MEAN))
+    return state | {count: torch.tensor(0.0) for count in counts}
 
 
-def state_of(folder: Path) -> dict[str, Any]:
-    """Return the state of the latest checkpoint of a folder: step, elapsed_s, seed, minutes."""
-    state: dict[str, Any] = json.loads((_latest(folder) / "state.json").read_text(encoding="utf-8"))
+def state_of(place: Path) -> dict[str, Any]:
+    """Return step, elapsed_s, seed and minutes of the latest checkpoint of a folder, or of shipped weights, as their manifest has them."""
+    if place.is_file():
+        entry = json.loads((place.parent / MANIFEST).read_text(encoding="utf-8"))[place.stem]
+        return {"step": entry["steps"], "elapsed_s": 60.0 * entry["minutes"], "seed": entry["seed"], "minutes": entry["minutes"]}
+    state: dict[str, Any] = json.loads((_latest(place) / "state.json").read_text(encoding="utf-8"))
     return state
 
 

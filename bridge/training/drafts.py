@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .degrade import Wear, drawn_wear
 from .footage import Footage, fractal
-from .foregrounds import FAMILIES, OPAQUE, SEE_THROUGH, SHARES, Layer, available, layer
+from .foregrounds import FAMILIES, OPAQUE, OPEN, SEE_THROUGH, SHARES, Layer, available, layer
 from .motion import Motion, camera_motion, object_motion
 from .textures import Texture, moving, still, unfocused
 
@@ -19,7 +19,7 @@ Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 EXTENT = 1.3  # a layer reaches this much farther than the frame
 MOST_INSTANTS = 8
-CHOSEN = {"plain": OPAQUE, "hazy": SEE_THROUGH}  # families of a kind of clip
+CHOSEN = {"plain": OPAQUE, "hazy": SEE_THROUGH, "open": OPEN}  # families of a kind of clip
 APART = 0.6  # of plain things have colours unlike those behind them
 UNFOCUSED = 0.75  # of what lies behind plain things is out of the lens's focus
 FILMED, CURVES = 0.7, (1.0, 2.0)  # share of display-referred clips that mix in light, as cameras do, and the power of their tone curve
@@ -70,7 +70,7 @@ def drafted(
     """Draw a clip from the words of its seed: the first chooses the pool of layers, the second which of them are alive.
 
     kind: "plain" is opaque things whose colours are not made alike to what lies behind, which is mostly out of focus; "hazy" is what can
-    be seen through; anything else is drawn from all families.
+    be seen through, "open" what is full of gaps; anything else is drawn from all families.
     """
     plain = kind == "plain"
     if families is None and kind in CHOSEN:

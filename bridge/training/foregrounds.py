@@ -203,6 +203,7 @@ SHARES = {
 TRAINED = tuple(SHARES)
 OPAQUE = ("strands", "blobs", "edges", "holed", CUTOUT)
 SEE_THROUGH = ("smoke", "glass", "veil")
+OPEN = ("openwork", "twigs")
 TINTED = {
     "blobs": 1.0,
     "edges": 1.0,

@@ -6,9 +6,10 @@ forgets what it knew in places, or its edge slips. In some clips the trimap's ba
 A trimap that keeps its distance from what is soft gives alpha away by the distance alone. People and stage 1 do not paint so: in most
 clips the band is therefore wider on either side, here more and there less.
 
-A quarter of the clips is ambiguous in this way. Many are plain, as most photographs are: little noise, opaque things before something
+A fifth of the clips is ambiguous in this way. Many are plain, as most photographs are: little noise, opaque things before something
 out of focus, in colours that are not alike. The prior is nearly right there, and the network must learn to leave it alone. In hazy ones,
-smoke and glass, nothing is certain foreground. The others are left as they were made."""
+smoke and glass, nothing is certain foreground, and in open ones, twigs and openwork, hardly anything. The others are left as they were
+made."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ from .footage import noise
 from .trimaps import perturbed
 
 Classes = NDArray[np.uint8]
-KINDS = {"plain": 0.38, "ambiguous": 0.25, "hazy": 0.15, "usual": 0.22}  # shares of the clips
+KINDS = {"plain": 0.30, "ambiguous": 0.20, "hazy": 0.17, "open": 0.15, "usual": 0.18}  # shares of the clips
 HIDDEN, NOISY, JUMPING, FORGOTTEN, SLIPPED, LOOSE = 0.35, 0.45, 0.45, 0.3, 0.25, 0.7  # of the ambiguous clips
 TIDY = 0.5  # how much more seldom the others' bands jump and are loose
 QUIET = 0.25  # the share of their noise that plain clips keep

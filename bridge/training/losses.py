@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-CLASS_WEIGHTS = (1.0, 1.5, 1.0)  # a pixel wrongly called certain cannot be mended by stage 2
+CLASS_WEIGHTS = (1.0, 1.25, 1.0)  # a pixel wrongly called certain cannot be mended by stage 2
 
 
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:

@@ -18,13 +18,15 @@ from .clips import Clips, make_clips
 from .footage import Footage
 
 UNKNOWN_CHANNEL, CONFIDENCE = 4, 15  # of the matting network's inputs
-MEMORIES = 2  # non-key memories a solve gives the attention
+EVERY = 3  # a solve remembers every third frame and reads the nearest of them, as `bridge.shot.profile` says
+ROLLED = 6  # frames of a clip of stage 1
 
 ENLARGED = (1.0, 1.5, 2.0)  # how many times clips are enlarged for stage 1; objects then cover more of its tokens
 GROUPS = 12  # prepared batches alive at once
 REPEATED, FIRST = 0.12, 0.08  # shares of clips shown as one photograph, and as the first frames of a shot
 MISLED = 0.25  # of the clips have a frame whose prior is wrong in patches, beyond what its colours would explain
 HEAVIEST, NEARLY_RIGHT = 8.0, 0.03  # most weight of a pixel; mean error of a prior below which clips are alike
+ANCHOR = 0.05  # share of certain pixels from which on a clip counts whole
 CARRIED, FARTHEST = 0.5, 10  # share of batches with stage 1's own trimaps, where there is one; frames from the key at most
 EXCHANGED = 0.3  # of the clips have foreground and background exchanged
 EXCHANGE = (0, 1, 2, 5, 4, 3, 7, 6, 8, 12, 13, 14, 9, 10, 11, 15, 16)  # where each of the matting network's inputs then comes from
@@ -153,6 +155,14 @@ def evened(unknown: Tensor, wrong: Tensor) -> Tensor:
     return unknown * (weight / mean.clamp(min=1e-12)).clamp(max=HEAVIEST)
 
 
+def anchored(unknown: Tensor) -> Tensor:
+    """Return N×1×1×1×1, 0..1, how much a clip counts where pixels are counted: less where hardly any is certain, which no artist leaves so.
+
+    unknown: N×T×1×H×W, 1 where the trimap is unknown. Which of two things is the foreground is then anybody's guess.
+    """
+    return ((1.0 - unknown.mean((1, 2, 3, 4), keepdim=True)) / ANCHOR).clamp(max=1.0)
+
+
 def misled(inputs: Tensor, draw: random.Random) -> Tensor:
     """Make the prior of one frame of some clips wrong in patches of the unknown region: even, blurred, shifted or inverted.
 
@@ -194,12 +204,15 @@ def _inverted(alpha: Tensor, draw: random.Random) -> Tensor:
 
 
 def _matting_loss(alpha: Tensor, lesson: Lesson, inputs: Tensor) -> tuple[Tensor, dict[str, float]]:
+    """Return the loss: most terms weigh clips as `evened` does; "sum" and "regrets" count every unknown pixel of `anchored` clips alike, as
+    SAD and dtSSD do."""
     classes, truth, contrast = (m[:, 1:-1] for m in (lesson.classes, lesson.alpha, lesson.contrast))
     unknown = (classes == 1).float()
     before = torch.where(classes == 1, inputs[:, 1:-1, PRIOR_ALPHA : PRIOR_ALPHA + 1], truth)
     weight = evened(unknown, (before - truth).abs())
     exact = torch.where(classes == 1, alpha, (classes == 2).float())
-    flat = [x.flatten(0, 1) for x in (exact, truth, weight)]
+    alike = unknown * anchored(unknown)
+    flat, plain = ([x.flatten(0, 1) for x in (exact, truth, which)] for which in (weight, alike))
     terms = {
         "alpha": losses.alpha_loss(*flat),
         "regret": losses.regret_loss(*flat, before=before.flatten(0, 1)),
@@ -209,26 +222,32 @@ def _matting_loss(alpha: Tensor, lesson: Lesson, inputs: Tensor) -> tuple[Tensor
         "gradient": 0.5 * losses.gradient_loss(*flat),
         "temporal": 1.5 * losses.temporal_loss(exact, truth, weight),
         "change": 6.0 * losses.change_loss(exact, truth, weight),
+        "sum": losses.alpha_loss(*plain) + 2.0 * losses.square_loss(*plain) + 6.0 * losses.change_loss(exact, truth, alike),
+        "regrets": losses.regret_loss(*plain, before=before.flatten(0, 1)),
     }
     prior = losses.alpha_loss(inputs[:, 1:-1, PRIOR_ALPHA : PRIOR_ALPHA + 1], truth, unknown)
     return torch.stack(list(terms.values())).sum(), {"prior": float(prior), **{k: float(v.detach()) for k, v in terms.items()}}
 
 
 def propagation_step(network: nn.Module, *, step: int, seed: int, setting: Setting) -> tuple[Tensor, dict[str, float]]:
-    """Return the loss of stage 1 on five frames of a shot: one key and a roll-out, or two keys and the frames between them."""
+    """Return the loss of stage 1 on six frames of a shot: one key and a roll-out, or two keys and the frames between them.
+
+    Every frame, every second or every third is remembered, so that what is read of it has been handed on up to five times.
+    """
     assert isinstance(network, PropagationNetwork)
     number = seed * 1_000_003 + step
     draw = random.Random(number)
     factor = draw.choice(ENLARGED)
     batch = max(2, round(setting.batch / factor**2))
     clips = make_clips(
-        batch=batch, times=far_times(draw, 5), size=setting.size, seed=number, footage=setting.footage, device=setting.device
+        batch=batch, times=far_times(draw, ROLLED), size=setting.size, seed=number, footage=setting.footage, device=setting.device
     )
-    keys = [0, 4] if draw.random() < 0.35 else [0]
+    keys = [0, ROLLED - 1] if draw.random() < 0.35 else [0]
+    every = draw.randint(1, EVERY)
     clips = repainted(clips, [b for b in range(batch) if draw.random() < EXCHANGED])
     view, marks = (m.unflatten(0, (batch, -1)) for m in enlarged(clips.view.flatten(0, 1), clips.classes.flatten(0, 1), factor=factor))
     with torch.autocast(setting.device.type, dtype=setting.precision, enabled=setting.precision != torch.float32):
-        logits, targets = rolled_out(network, view, marks, keys=keys)
+        logits, targets = rolled_out(network, view, marks, keys=keys, every=every)
     classes = marks[:, targets, 0].flatten(0, 1)
     flat = logits.flatten(0, 1)
     terms = {"classes": losses.class_loss(flat, classes), "false": losses.false_certainty(flat, classes)}
@@ -271,8 +290,10 @@ def one_hot(classes: Tensor) -> Tensor:
     return torch.cat([(classes == k).float() for k in range(3)], 1)
 
 
-def rolled_out(network: PropagationNetwork, view: Tensor, classes: Tensor, *, keys: Sequence[int]) -> tuple[Tensor, list[int]]:
-    """Propagate the keys of N×T×… clips through all other frames, each solved frame remembered for the next.
+def rolled_out(
+    network: PropagationNetwork, view: Tensor, classes: Tensor, *, keys: Sequence[int], every: int = EVERY
+) -> tuple[Tensor, list[int]]:
+    """Propagate the keys of N×T×… clips through all other frames, every so manieth from the first key remembered until the next is.
 
     Returns logits N×targets×3×H×W and which frames they are.
     """
@@ -280,10 +301,11 @@ def rolled_out(network: PropagationNetwork, view: Tensor, classes: Tensor, *, ke
     frame = network.encode(view.flatten(0, 1))
     frames = [type(frame)(*(getattr(frame, f.name).unflatten(0, (n, t))[:, i] for f in fields(frame))) for i in range(t)]
     known = [network.remember(frames[k], view[:, k], one_hot(classes[:, k])) for k in keys]
-    solved: list[Memory] = []
+    solved: tuple[Memory, ...] = ()
     targets = [i for i in range(t) if i not in keys]
     logits = []
     for i in targets:
-        logits.append(network.decode(frames[i], view[:, i], network.read(frames[i], known, solved[-MEMORIES:])))
-        solved.append(network.remember(frames[i], view[:, i], logits[-1].softmax(1)))
+        logits.append(network.decode(frames[i], view[:, i], network.read(frames[i], known, solved)))
+        if (i - keys[0]) % every == 0:
+            solved = (network.remember(frames[i], view[:, i], logits[-1].softmax(1)),)
     return torch.stack(logits, 1), targets
