@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from bridge.training import foregrounds
-from bridge.training.clips import Clips, held_out_clips, make_clips
+from bridge.training.clips import HELD_OUT_SEED, Clips, held_out_clips, make_clips
 from bridge.training.composite import Parts, binomial, mixed, occluded, over, sampled, straight
 from bridge.training.degrade import compressed
 from bridge.training.drafts import _defocused, apart_in_colour, close_in_colour
@@ -176,7 +176,7 @@ def test_training_never_draws_held_out_families() -> None:
 def test_held_out_clips_are_fixed_and_share_no_seed_with_training() -> None:
     one, same = (held_out_clips(0, frames=2, size=64, footage=None) for _ in range(2))
     assert torch.equal(one.plate, same.plate)
-    trained = make_clips(batch=1, times=range(2), size=64, seed=0, footage=None, families=[HELD_OUT[0]])
+    trained = make_clips(batch=1, times=range(2), size=64, seed=HELD_OUT_SEED, footage=None, families=[HELD_OUT[0]])
     assert not torch.equal(one.background, trained.background)
 
 

@@ -10,9 +10,10 @@ import torch
 
 from bridge.models.inputs import CHANNELS, PRIOR_ALPHA, matting_inputs
 from bridge.models.matting import MattingNetwork
-from bridge.training import losses
+from bridge.training import drafts, losses
 from bridge.training.clips import make_clips
 from bridge.training.degrade import Wear
+from bridge.training.foregrounds import OPAQUE, OPEN, SEE_THROUGH, available, layer
 from bridge.training.glitches import KINDS, STILL, Glitch, camouflaged, drawn_glitch, loosened, mistaken, moments, worsened
 from bridge.training.stages import CONFIDENCE, UNKNOWN_CHANNEL, Setting, evened, misled, played, prepared
 
@@ -106,6 +107,16 @@ def test_hazy_clips_have_no_certain_foreground() -> None:
     assert {drawn_glitch(np.random.default_rng(k), frames=4, size=SIZE).kind for k in range(100)} == set(KINDS)
 
 
+def test_open_clips_are_of_openwork_and_twigs_and_plain_ones_of_what_is_opaque(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: dict[str, set[str]] = {}
+    for kind, families in (("open", OPEN), ("plain", OPAQUE), ("hazy", SEE_THROUGH)):
+        names = drawn.setdefault(kind, set())
+        monkeypatch.setattr(drafts, "layer", lambda rng, family, names=names, **given: names.add(family) or layer(rng, family, **given))
+        for seed in range(12):
+            drafts.drafted([1, seed, 0], times=np.arange(1.0), size=(48, 48), footage=None, families=None, clean=True, kind=kind)
+        assert names == set(families) & set(available(None))
+
+
 def test_an_edge_slips_on_the_frame_it_is_drawn_for() -> None:
     classes = squares()
     found = mistaken(np.random.default_rng(3), classes, glitch(slipped=(0.0, 2.0, 0.0)))
@@ -126,7 +137,7 @@ def test_each_kind_of_glitch_is_drawn_and_most_frames_have_none() -> None:
 
 
 def test_some_clips_stand_still_while_their_trimaps_do_not() -> None:
-    whens = moments(np.random.default_rng(0), batch=400, times=range(4))
+    whens = np.stack([moments(np.random.default_rng(k), times=range(4)) for k in range(400)])
     still = (whens == 0).all(1)
     assert still.mean() == pytest.approx(STILL, abs=0.06)
     assert (whens[~still] == np.arange(4.0)).all()
@@ -184,9 +195,9 @@ def test_what_is_lost_depends_on_the_neighbours_and_teaches_alignment_and_fusion
     inputs = lesson.inputs.float()
     alpha = network(inputs)
     losses.alpha_loss(alpha, lesson.alpha[:, 1:-1], (lesson.classes[:, 1:-1] == 1).float()).backward()
-    for layer in (network.align8.place, network.align16.gather, network.fuse4.fuse[0], network.fuse8.excite, network.fuse16.where):
-        assert layer.weight.grad is not None
-        assert float(layer.weight.grad.abs().max()) > 0
+    for part in (network.align8.place, network.align16.gather, network.fuse4.fuse[0], network.fuse8.excite, network.fuse16.where):
+        assert part.weight.grad is not None
+        assert float(part.weight.grad.abs().max()) > 0
     other = inputs.clone()
     other[:, [0, 3]] = inputs.roll(1, 0)[:, [0, 3]]
     with torch.no_grad():

@@ -14,16 +14,28 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from bridge.models.inputs import CHANNELS
 from bridge.models.matting import MattingNetwork
 from bridge.models.propagation import Frame, Memory, PropagationNetwork, Read
 from bridge.shot.profile import MEMORY_EVERY, MEMORY_KEPT
-from bridge.training import checkpoint, losses, stages
+from bridge.training import checkpoint, loop, losses, stages
 from bridge.training.__main__ import begun
 from bridge.training.clips import make_clips
 from bridge.training.export import export
 from bridge.training.joint import JointLessons, Stages, carrier_of
 from bridge.training.loop import Plan, optimizer_for, rate_at, train
-from bridge.training.stages import MattingLessons, Setting, anchored, far_times, prepared, propagation_step, repainted, rolled_out
+from bridge.training.stages import (
+    Lesson,
+    MattingLessons,
+    Setting,
+    _matting_loss,
+    anchored,
+    far_times,
+    prepared,
+    propagation_step,
+    repainted,
+    rolled_out,
+)
 
 SHIPPED = Path(__file__).parents[1] / "bridge" / "weights"
 SETTING = Setting(batch=1, size=64, footage=None, device=torch.device("cpu"), precision=torch.float32)
@@ -107,7 +119,7 @@ def test_a_resumed_run_goes_on_exactly(tmp_path: Path) -> None:
 def test_a_joint_run_trains_both_stages_and_goes_on_exactly(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = Stages().train()
-    carrier = carrier_of(tmp_path, network, resume=False)
+    carrier = carrier_of(tmp_path, network.propagation, resume=False, device=SETTING.device)
     optimizer, average = optimizer_for(network), checkpoint.Average(network)
     lessons = JointLessons(carrier)
     before = {k: v.clone() for k, v in network.state_dict().items()}
@@ -119,13 +131,45 @@ def test_a_joint_run_trains_both_stages_and_goes_on_exactly(tmp_path: Path) -> N
     other = Stages().train()
     again, kept = optimizer_for(other), checkpoint.Average(other)
     checkpoint.load(tmp_path, network=other, average=kept, optimizer=again)
-    resumed = learned(other, range(2, 3), again, kept, JointLessons(carrier_of(tmp_path, other, resume=True)))
+    resumed = learned(other, range(2, 3), again, kept, JointLessons(carrier_of(tmp_path, None, resume=True, device=SETTING.device)))
     assert (straight - resumed).abs().max() < 1e-6
     (tmp_path / "weights").mkdir()
     entries = [export(tmp_path, stage=stage, weights=tmp_path / "weights") for stage in ("propagation", "matting")]
     assert [set(load_file(tmp_path / "weights" / e["file"])) for e in entries] == [
         {k for k in n.state_dict() if not k.endswith("num_batches_tracked")} for n in (other.propagation, other.matting)
     ]
+
+
+def test_a_resumed_run_of_stage_2_has_the_trimaps_it_began_with(tmp_path: Path) -> None:
+    given, cpu = PropagationNetwork(), SETTING.device
+    assert carrier_of(tmp_path, None, resume=False, device=cpu) is None
+    assert carrier_of(tmp_path, None, resume=True, device=cpu) is None
+    first = carrier_of(tmp_path, given, resume=False, device=cpu)
+    again = carrier_of(tmp_path, None, resume=True, device=cpu)
+    assert first is not None
+    assert again is not None
+    assert not again.training
+    assert all(torch.equal(v, again.state_dict()[k]) for k, v in given.state_dict().items())
+
+
+def test_a_run_begins_from_one_set_of_weights_a_stage() -> None:
+    found = [checkpoint.averaged(SHIPPED / f"{stage}.safetensors") for stage in ("propagation", "matting")]
+    both = begun("joint", found)
+    assert torch.equal(both.state_dict()["matting.stem.0.weight"], found[1]["stem.0.weight"])
+    with pytest.raises(ValueError, match="one set of weights"):
+        begun("joint", [*found, found[1]])
+
+
+def test_what_counts_alike_is_the_sum_over_the_pixels_of_all_clips() -> None:
+    truth, classes = torch.zeros(2, 4, 1, 8, 8), torch.ones(2, 4, 1, 8, 8, dtype=torch.uint8)
+    classes[:, :, :, :4], classes[1, :, :, :6] = 0, 0
+    inputs = torch.zeros(2, 4, CHANNELS, 8, 8)
+    alpha = torch.zeros(2, 2, 1, 8, 8)
+    alpha[0] = 0.3
+    _, terms = _matting_loss(alpha, Lesson(inputs, truth, torch.zeros_like(truth), classes), inputs)
+    assert terms["regrets"] == pytest.approx(0.3 * 2 / 3), "two thirds of the unknown pixels are the first clip's"
+    assert terms["sum"] == pytest.approx((0.3 + 2.0 * 0.09) * 2 / 3, abs=1e-3)
+    assert terms["regret"] == pytest.approx(0.3 / 2), "clips count alike"
 
 
 def test_stage_2_sees_trimaps_that_stage_1_carried_from_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,6 +217,39 @@ def test_training_stops_on_time_saves_and_judges(tmp_path: Path) -> None:
     assert (tmp_path / checkpoint.LATEST).exists()
 
 
+def test_a_resumed_run_goes_on_in_its_schedule_and_stops_when_the_whole_has_lasted_its_minutes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shares: list[float] = []
+    monkeypatch.setattr(loop, "rate_at", lambda plan, *, step, share: shares.append(share) or 1e-3)
+
+    def lasted(minutes: float, *, resume: bool) -> float:
+        network, shadow = nn.Linear(3, 1), nn.Linear(3, 1)
+        shares.clear()
+        given = {"setting": SETTING, "folder": tmp_path, "judge": lambda n: {}, "shadow": shadow, "resume": resume}
+        train(network, lambda n, **k: (n(torch.ones(1, 3)).square().sum(), {}), plan=Plan(minutes=minutes), **given)  # type: ignore[arg-type]
+        return float(checkpoint.state_of(tmp_path)["elapsed_s"]) / 60
+
+    first = lasted(0.005, resume=False)
+    assert lasted(0.005, resume=True) == first, "it was over"
+    assert not shares
+    assert lasted(0.01, resume=True) > first
+    assert shares[0] > 0.4, "the first half was spent"
+    assert shares == sorted(shares)
+
+
+def test_a_step_that_is_not_finite_leaves_no_trace(tmp_path: Path) -> None:
+    network, shadow = (nn.BatchNorm1d(2) for _ in range(2))
+
+    def step(network: nn.Module, **given: object) -> tuple[Tensor, dict[str, float]]:
+        return network(torch.full((4, 2), torch.nan if given["step"] == 1 else 1.0)).sum(), {}
+
+    train(network, step, plan=Plan(minutes=0.002), setting=SETTING, folder=tmp_path, resume=False, judge=lambda n: {}, shadow=shadow)
+    assert checkpoint.state_of(tmp_path)["step"] > 2
+    assert all(v.isfinite().all() for v in network.state_dict().values())
+    assert all(v.isfinite().all() for v in checkpoint.averaged(tmp_path).values())
+
+
 def test_a_resumed_run_is_judged_by_its_own_average(tmp_path: Path) -> None:
     def step(network: nn.Module, *, step: int, seed: int, setting: Setting) -> tuple[Tensor, dict[str, float]]:
         return network(torch.ones(1, 3)).square().sum(), {}
@@ -181,7 +258,7 @@ def test_a_resumed_run_is_judged_by_its_own_average(tmp_path: Path) -> None:
         network, shadow = (nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4, track_running_stats=True), nn.Linear(4, 1)) for _ in range(2))
         network.eval()
         settings = {
-            "plan": Plan(minutes=0.002),
+            "plan": Plan(minutes=0.004 if resume else 0.002),
             "setting": SETTING,
             "folder": tmp_path,
             "judge": lambda n: {"weight": float(n[2].weight.sum())},

@@ -53,7 +53,7 @@ def measured(args: argparse.Namespace) -> Measured:
         steady, hazy = (pool.submit(measure, args.pack) for measure in (workers.on_still_scenes, workers.on_haze))
         indices = range(args.first, args.first + args.clips)
         clips = [pool.submit(workers.on_a_clip, index, pack=args.pack, with_peers=args.peers) for index in indices]
-        given = [*(["--pack PACK"] if args.pack else []), *(["--data ../shared/data"] if args.data else [])]
+        given = [*(["--pack PACK"] if args.pack else []), *([f"--data {args.data}"] if args.data else [])]
         given += [f"--clips {args.clips}", *([f"--first {args.first}"] if args.first else []), *(["--peers"] if args.peers else [])]
         return Measured(
             command=" ".join(["python -m bridge.evaluation", *given]),

@@ -111,8 +111,8 @@ def errors_where_unknown(alpha: Alphas, truth: Alphas, unknown: NDArray[np.bool_
     moved = metrics.messddt(alpha, truth, unknown, flow=flow)
     return {
         "SAD": metrics.sad(alpha, truth, unknown) / len(truth),
-        "mSAD ×1000": 1000 * metrics.msad(alpha, truth, unknown),
-        "MSE ×1000": 1000 * metrics.mse(alpha, truth, unknown),
+        "mSAD ×1000": 1000 * _per_frame(metrics.msad, alpha, truth, unknown),
+        "MSE ×1000": 1000 * _per_frame(metrics.mse, alpha, truth, unknown),
         "Grad ÷1000": _per_frame(metrics.gradient_error, alpha, truth, unknown) / 1000,
         "Conn ÷1000": _per_frame(metrics.connectivity_error, alpha, truth, unknown) / 1000,
         "dtSSD": metrics.dtssd(alpha, truth, unknown),

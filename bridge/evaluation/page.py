@@ -87,7 +87,7 @@ def table(rows: Rows, head: str, form: str) -> str:
 
 PAGE = """# Quality
 
-Written by `{command}`. Weights: {weights}.
+Measured by `{command}`. Weights: {weights}.
 
 ## Generated clips that training never saw
 
@@ -112,9 +112,10 @@ Over the unknown region of the true trimaps:
 
 {unknown}
 
-SAD in thousands. mSAD = Σ|e| / N and MSE = Σe² / N as TCVOM divides. Grad (Gaussian derivative, σ 1.4, 9×9) and Conn (step 0.1, loose from
-0.15) as Rhemann et al. 2009, the mattes not stretched. dtSSD = √Σ. MESSDdt = Σ|e(p)² - e'(p + v)²| a pair, bilinear, valid pixels only,
-along DIS flow on the true alpha; not comparable with numbers of the published code, which swaps rows and columns.
+SAD in thousands. mSAD = Σ|e| / N and MSE = Σe² / N, frame by frame, as TCVOM averages. Grad (Gaussian derivative, σ 1.4, 9×9) and
+Conn (step 0.1, loose from 0.15) as Rhemann et al. 2009, the mattes not stretched. dtSSD = √Σ. MESSDdt = Σ|e(p)² - e'(p + v)²| a pair,
+bilinear, valid pixels only, along DIS flow on the true alpha; not comparable with numbers of the published code, which swaps rows and
+columns.
 
 {trimaps}
 

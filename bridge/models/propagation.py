@@ -7,7 +7,7 @@ the target's own features into background / unknown / foreground.
 
     frame = network.encode(view)                       once per frame
     memory = network.remember(frame, view, classes)    for a key, or a solved frame
-    probabilities = network.decode(frame, view, network.read(frame, keys, solved))
+    logits = network.decode(frame, view, network.read(frame, keys, solved))
 """
 
 from __future__ import annotations

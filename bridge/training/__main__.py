@@ -24,7 +24,7 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m bridge.training", description=__doc__)
     parser.add_argument("--stage", choices=("propagation", "matting", "joint"), required=True)
-    parser.add_argument("--minutes", type=float, required=True, help="stop after this long, saved and judged")
+    parser.add_argument("--minutes", type=float, required=True, help="of the whole run, earlier sessions counted; then it is judged")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run's checkpoints")
     parser.add_argument("--resume", action="store_true", help="go on from the latest checkpoint in the folder")
     parser.add_argument(
@@ -40,7 +40,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--precision", choices=("bfloat16", "float32"), default="bfloat16")
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.resume and (args.start or args.trimaps_by):
+        parser.error("--resume goes on with what the run began with: leave out --start and --trimaps-by")
+    if args.trimaps_by and args.stage != "matting":
+        parser.error("--trimaps-by is for --stage matting; a joint run has its own")
+    return args
 
 
 def main() -> None:
@@ -57,12 +62,13 @@ def main() -> None:
     found = [checkpoint.averaged(run) for run in args.start]
     network = begun(args.stage, found)
     if isinstance(network, Stages):
-        lessons = JointLessons(carrier_of(args.out, network, resume=args.resume))
+        lessons = JointLessons(carrier_of(args.out, network.propagation, resume=args.resume, device=device))
         judge = functools.partial(judge_joint, footage=footage, data=args.data)
         train(network, lessons.step, judge=judge, shadow=Stages(), **common)
     elif isinstance(network, MattingNetwork):
-        carrier = begun("propagation", [checkpoint.averaged(args.trimaps_by)]) if args.trimaps_by else None
-        assert carrier is None or isinstance(carrier, PropagationNetwork)
+        given = begun("propagation", [checkpoint.averaged(args.trimaps_by)]) if args.trimaps_by else None
+        assert given is None or isinstance(given, PropagationNetwork)
+        carrier = carrier_of(args.out, given, resume=args.resume, device=device)
         judge = functools.partial(judges.judge_matting, footage=footage, data=args.data)
         train(network, stages.MattingLessons(carrier=carrier).step, judge=judge, shadow=MattingNetwork(), **common)
     else:
@@ -71,14 +77,21 @@ def main() -> None:
 
 
 def begun(stage: str, found: list[dict[str, Tensor]]) -> PropagationNetwork | MattingNetwork | Stages:
-    """Return a stage's network, or both, with the weights of the runs that hold such a network. Raises RuntimeError for any other."""
+    """Return a stage's network, or both, with the weights of the runs that hold such a network.
+
+    Raises RuntimeError for any other, and ValueError for a second one of the same kind.
+    """
     propagation = PropagationNetwork()
     matting = convert_conv2d_weight_memory_format(MattingNetwork(), torch.channels_last)
     wanted: dict[str, list[PropagationNetwork | MattingNetwork]]
     wanted = {"propagation": [propagation], "matting": [matting], "joint": [propagation, matting]}
+    filled = []
     for state in found:
         network = next((n for n in wanted[stage] if n.state_dict().keys() == state.keys()), wanted[stage][-1])
         network.load_state_dict(state)
+        filled.append(network)
+    if len(set(map(id, filled))) < len(filled):
+        raise ValueError("A run can begin from one set of weights a stage: average them with bridge.training.export first.")
     return wanted[stage][0] if stage != "joint" else Stages(propagation=propagation, matting=matting)
 
 

@@ -35,9 +35,14 @@ class Average:
 
 
 def save(folder: Path, *, network: nn.Module, average: Average, optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Write a checkpoint beside the last one, then point `latest` at it and remove older ones; a crash leaves one that opens."""
+    """Write a checkpoint beside the last one, then point `latest` at it and remove older ones; a crash leaves one that opens.
+
+    The one that `latest` points at already is left as it is.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     name = f"step-{state['step']:08d}"
+    if (folder / LATEST).exists() and _latest(folder).name == name:
+        return
     draft = folder / f".{name}.tmp"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir()
@@ -60,7 +65,7 @@ def load(folder: Path, *, network: nn.Module, average: Average, optimizer: torch
     """Read the latest checkpoint of a folder back into place and return its state."""
     last, state = _latest(folder), state_of(folder)
     network.load_state_dict(load_file(last / "network.safetensors"))
-    average.state = load_file(last / "average.safetensors")
+    average.state = {k: v.to(average.state[k].device) for k, v in load_file(last / "average.safetensors").items()}
     moments = {m: load_file(last / f"{m}.safetensors") for m in ("exp_avg", "exp_avg_sq")}
     for name, parameter in network.named_parameters():
         if name in moments["exp_avg"]:
@@ -79,10 +84,10 @@ def averaged(place: Path) -> dict[str, Tensor]:
 
 
 def state_of(place: Path) -> dict[str, Any]:
-    """Return step, elapsed_s, seed and minutes of the latest checkpoint of a folder, or of shipped weights, as their manifest has them."""
+    """Return step, elapsed_s and seed of the latest checkpoint of a folder, or of shipped weights, as their manifest has them."""
     if place.is_file():
         entry = json.loads((place.parent / MANIFEST).read_text(encoding="utf-8"))[place.stem]
-        return {"step": entry["steps"], "elapsed_s": 60.0 * entry["minutes"], "seed": entry["seed"], "minutes": entry["minutes"]}
+        return {"step": entry["steps"], "elapsed_s": 60.0 * entry["minutes"], "seed": entry["seed"]}
     state: dict[str, Any] = json.loads((_latest(place) / "state.json").read_text(encoding="utf-8"))
     return state
 

@@ -74,7 +74,7 @@ def make_clips(
         return _clips(words, batch, times, size, footage, torch.device(device), families, clean)
     frame = (size, size) if isinstance(size, int) else (size[0], size[1])
     drawn = [drawn_glitch(np.random.default_rng([*words, b, 2]), frames=len(times), size=frame) for b in range(batch)]
-    whens = moments(np.random.default_rng([*words, 3]), batch=batch, times=[float(t) for t in times])
+    whens = np.stack([moments(np.random.default_rng([*words, b, 3]), times=[float(t) for t in times]) for b in range(batch)])
     return _clips(words, batch, torch.from_numpy(whens), size, footage, torch.device(device), families, clean, drawn)
 
 

@@ -46,7 +46,7 @@ def export(
     means = {
         k: sum((c * f[k].float() for c, f in zip(counts[1:], found[1:], strict=True)), own * found[0][k].float())
         for k in found[0]
-        if not k.endswith("num_batches_tracked")
+        if not k.endswith(checkpoint.COUNT)
     }
     if lean:
         means[HEAD_BIAS] = means[HEAD_BIAS] + lean
@@ -64,7 +64,7 @@ def export(
         "seed": int(states[0]["seed"]),
         "licence": "Apache-2.0",
     }
-    path = weights / "manifest.json"
+    path = weights / checkpoint.MANIFEST
     manifest = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     path.write_text(json.dumps(manifest | {stage: entry}, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return entry
@@ -82,11 +82,11 @@ def main() -> None:
     parser.add_argument("--stage", choices=("propagation", "matting"), required=True)
     parser.add_argument("--run", type=Path, required=True, help="folder of the training run")
     parser.add_argument("--weights", type=Path, required=True, help="folder of the shipped weights")
-    parser.add_argument("--also", type=Path, action="append", default=[], help="another run, averaged in; repeatable")
+    parser.add_argument("--also", type=Path, action="append", default=[], help="another run or shipped weights, averaged in; repeatable")
     parser.add_argument("--share", type=float, help="of the mean that --run has, 0 to 1; the others share the rest; even without it")
     parser.add_argument("--lean", type=float, default=0.0, help="logits added to what stage 2 says; above 0 more opaque")
     parser.add_argument(
-        "--before", type=Path, action="append", default=[], help="an earlier run, from whose weights these began, to be counted; repeatable"
+        "--before", type=Path, action="append", default=[], help="a run or weights from which these began, to be counted; repeatable"
     )
     args = parser.parse_args()
     if args.lean and args.stage != "matting":

@@ -1,14 +1,14 @@
 """Glitches: what makes one frame of a clip ambiguous while its neighbours are not, so that ST-FAM is needed; and loose trimaps.
 
-Glitches are of four kinds, each on a frame of its own: the background has the foreground's own colour in places; noise rises; the trimap
+Glitches are of four kinds, each on one frame: the background has the foreground's own colour in places; noise rises; the trimap
 forgets what it knew in places, or its edge slips. In some clips the trimap's band swells anew on every frame.
 
-A trimap that keeps its distance from what is soft gives alpha away by the distance alone. People and stage 1 do not paint so: in most
+A trimap that keeps its distance from what is soft gives alpha away by the distance alone. People and stage 1 do not paint so: in many
 clips the band is therefore wider on either side, here more and there less.
 
 A fifth of the clips is ambiguous in this way. Many are plain, as most photographs are: little noise, opaque things before something
 out of focus, in colours that are not alike. The prior is nearly right there, and the network must learn to leave it alone. In hazy ones,
-smoke and glass, nothing is certain foreground, and in open ones, twigs and openwork, hardly anything. The others are left as they were
+smoke and glass, nothing is certain foreground, and in open ones, twigs and openwork, seldom much. The others are left as they were
 made."""
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Glitch:
 
 
 def drawn_glitch(rng: np.random.Generator, *, frames: int, size: tuple[int, int]) -> Glitch:
-    """Draw the glitches of a clip of frames of a height and a width; those between its ends are hit three times in four."""
+    """Draw the glitches of a clip of frames of a height and a width; those between its ends are hit oftener."""
     hidden, forgotten = np.zeros((frames, *size), np.float32), np.zeros((frames, *size), bool)
     noisier, slipped = np.ones(frames), np.zeros(frames)
     kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
@@ -80,10 +80,9 @@ def drawn_glitch(rng: np.random.Generator, *, frames: int, size: tuple[int, int]
     return Glitch(hidden, tuple(noisier.tolist()), tuple(swell.tolist()), forgotten, tuple(slipped.tolist()), loose, kind)
 
 
-def moments(rng: np.random.Generator, *, batch: int, times: Sequence[float]) -> NDArray[np.float64]:
-    """Return B×T frame numbers: those given, or for clips that stand still the first of them again and again."""
-    still = rng.random((batch, 1)) < STILL
-    return np.where(still, times[0], np.broadcast_to(np.asarray(times, np.float64), (batch, len(times))))
+def moments(rng: np.random.Generator, *, times: Sequence[float]) -> NDArray[np.float64]:
+    """Return T frame numbers: those given, or for a clip that stands still the first of them again and again."""
+    return np.full(len(times), times[0], np.float64) if rng.random() < STILL else np.asarray(times, np.float64)
 
 
 def camouflaged(background: Tensor, foreground: Tensor, glitches: Sequence[Glitch]) -> Tensor:

@@ -31,7 +31,7 @@ class Stages(nn.Module):
 class JointLessons:
     """A step of both stages. The trimaps carried over are those of a stage 1 that stays as it is, so that a resumed run goes on exactly."""
 
-    def __init__(self, carrier: PropagationNetwork) -> None:
+    def __init__(self, carrier: PropagationNetwork | None) -> None:
         self._matting = MattingLessons(carrier=carrier)
 
     def step(self, network: nn.Module, *, step: int, seed: int, setting: Setting) -> tuple[Tensor, dict[str, float]]:
@@ -43,21 +43,24 @@ class JointLessons:
         return carrying + matting, terms
 
 
-def carrier_of(folder: Path, network: Stages, *, resume: bool) -> PropagationNetwork:
-    """Return the stage 1 whose trimaps a run's stage 2 sees: as it is now, kept in the run's folder for when it is resumed."""
-    carrier = copy.deepcopy(network.propagation)
+def carrier_of(folder: Path, network: PropagationNetwork | None, *, resume: bool, device: torch.device) -> PropagationNetwork | None:
+    """Return the stage 1 whose trimaps a run's stage 2 sees, if any: as it is now, kept in the run's folder for when it is resumed."""
+    kept = folder / CARRIER
     if resume:
-        carrier.load_state_dict(load_file(folder / CARRIER))
+        network = PropagationNetwork() if kept.exists() else None
+    if network is None:
+        return None
+    carrier = copy.deepcopy(network)
+    if resume:
+        carrier.load_state_dict(load_file(kept))
     else:
         folder.mkdir(parents=True, exist_ok=True)
-        save_file({k: v.contiguous() for k, v in carrier.state_dict().items()}, folder / CARRIER)
-    return carrier.eval()
+        save_file({k: v.contiguous() for k, v in carrier.state_dict().items()}, kept)
+    return carrier.to(device).eval()
 
 
 def judge_joint(network: nn.Module, *, footage: Footage | None, data: Path | None) -> dict[str, float]:
     """Return the judges' numbers of both stages."""
     assert isinstance(network, Stages)
-    with torch.inference_mode():
-        return judges.judge_propagation(network.propagation, footage=footage) | judges.judge_matting(
-            network.matting, footage=footage, data=data
-        )
+    carried = judges.judge_propagation(network.propagation, footage=footage)
+    return carried | judges.judge_matting(network.matting, footage=footage, data=data)

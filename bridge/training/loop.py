@@ -23,7 +23,7 @@ Judge = Callable[[nn.Module], dict[str, float]]
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and how fast to learn."""
+    """How long and how fast to learn; minutes are those of the whole run, however often it is resumed."""
 
     minutes: float
     rate: float = 1.5e-3
@@ -52,21 +52,24 @@ def optimizer_for(network: nn.Module) -> torch.optim.Optimizer:
 def train(
     network: nn.Module, step_of: Step, *, plan: Plan, setting: Setting, folder: Path, resume: bool, judge: Judge, shadow: nn.Module
 ) -> None:
-    """Train until the plan's minutes are over. `shadow` is a second network of the same kind, given the average to be judged."""
+    """Train until the run has lasted its plan's minutes. `shadow` is a second network of the same kind, given the average to be judged.
+
+    A resumed run goes on where its checkpoint stood, in its schedule too.
+    """
     network.to(setting.device).train()
     optimizer, average = optimizer_for(network), checkpoint.Average(network)
-    state = {"step": 0, "elapsed_s": 0.0, "seed": plan.seed, "minutes": 0.0}
+    state = {"step": 0, "elapsed_s": 0.0, "seed": plan.seed}
     if resume:
         state = checkpoint.load(folder, network=network, average=average, optimizer=optimizer)
-    state["minutes"] += plan.minutes
-    begun, done_before = time.monotonic(), float(state["elapsed_s"])
-    saved = judged = begun
+    begun = time.monotonic() - float(state["elapsed_s"])
+    saved = judged = time.monotonic()
     sums: dict[str, float] = {}
     budget = plan.minutes * 60.0
     while (spent := time.monotonic() - begun) < budget:
         step = int(state["step"])
         for group in optimizer.param_groups:
             group["lr"] = rate_at(plan, step=step, share=spent / budget)
+        buffers = [b.clone() for b in network.buffers()]
         loss, terms = step_of(network, step=step, seed=int(state["seed"]), setting=setting)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -76,7 +79,9 @@ def train(
             average.update(network, step)
         else:
             log.warning("step %d: gradient is not finite, step skipped", step)
-        state["step"], state["elapsed_s"] = step + 1, done_before + time.monotonic() - begun
+            for buffer, kept in zip(network.buffers(), buffers, strict=True):
+                buffer.copy_(kept)
+        state["step"], state["elapsed_s"] = step + 1, time.monotonic() - begun
         for key, value in {"loss": float(loss.detach()), "norm": norm, **terms}.items():
             sums[key] = 0.98 * sums.get(key, value) + 0.02 * value
         now = time.monotonic()

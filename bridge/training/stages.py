@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bridge.models.inputs import PRIOR_ALPHA, matting_inputs
+from bridge.models.matting import exact_where_certain
 from bridge.models.propagation import Memory, PropagationNetwork, certain_classes
 
 from . import losses
@@ -94,7 +95,7 @@ class MattingLessons:
 
     def __init__(self, *, carrier: PropagationNetwork | None = None) -> None:
         self._alive: dict[int, Lesson] = {}
-        self._carrier = None if carrier is None else carrier.eval()
+        self._carrier = carrier
 
     def step(self, network: nn.Module, *, step: int, seed: int, setting: Setting) -> tuple[Tensor, dict[str, float]]:
         """Return the loss on clips of four neighbouring frames: two alphas, each from three frames."""
@@ -132,7 +133,10 @@ def prepared(seed: int, setting: Setting, *, carrier: PropagationNetwork | None 
 
 
 def carried(carrier: PropagationNetwork, clips: Clips, *, precision: torch.dtype) -> Clips:
-    """Return the clips without their first frame, which is the key; stage 1 carries its trimap to the others."""
+    """Return the clips without their first frame, which is the key; stage 1 carries its trimap to the others.
+
+    The frames between are not there: all but the last read the key alone, as far as they are from it.
+    """
     n, t, _, *size = clips.view.shape
     view, marks = (m.unflatten(0, (n, t)) for m in enlarged(clips.view.flatten(0, 1), clips.classes.flatten(0, 1), factor=ENLARGED[-1]))
     with torch.autocast(view.device.type, dtype=precision, enabled=precision != torch.float32):
@@ -210,7 +214,7 @@ def _matting_loss(alpha: Tensor, lesson: Lesson, inputs: Tensor) -> tuple[Tensor
     unknown = (classes == 1).float()
     before = torch.where(classes == 1, inputs[:, 1:-1, PRIOR_ALPHA : PRIOR_ALPHA + 1], truth)
     weight = evened(unknown, (before - truth).abs())
-    exact = torch.where(classes == 1, alpha, (classes == 2).float())
+    exact = exact_where_certain(alpha, classes)
     alike = unknown * anchored(unknown)
     flat, plain = ([x.flatten(0, 1) for x in (exact, truth, which)] for which in (weight, alike))
     terms = {
@@ -232,7 +236,7 @@ def _matting_loss(alpha: Tensor, lesson: Lesson, inputs: Tensor) -> tuple[Tensor
 def propagation_step(network: nn.Module, *, step: int, seed: int, setting: Setting) -> tuple[Tensor, dict[str, float]]:
     """Return the loss of stage 1 on six frames of a shot: one key and a roll-out, or two keys and the frames between them.
 
-    Every frame, every second or every third is remembered, so that what is read of it has been handed on up to five times.
+    Every frame, every second or every third is remembered, so that what is read of it has been handed on up to four times.
     """
     assert isinstance(network, PropagationNetwork)
     number = seed * 1_000_003 + step
@@ -306,6 +310,6 @@ def rolled_out(
     logits = []
     for i in targets:
         logits.append(network.decode(frames[i], view[:, i], network.read(frames[i], known, solved)))
-        if (i - keys[0]) % every == 0:
+        if (i - keys[0]) % every == 0 and i != targets[-1]:
             solved = (network.remember(frames[i], view[:, i], logits[-1].softmax(1)),)
     return torch.stack(logits, 1), targets
