@@ -65,6 +65,6 @@ def _branch(rng: np.random.Generator, big: int) -> NDArray[np.float64]:
     return np.asarray((1 - t) ** 2 * ends[0] + 2 * t * (1 - t) * ends[1] + t**2 * ends[2])
 
 
-def fine(points: NDArray[np.float64]) -> NDArray[np.int32]:
+def fine(points: NDArray[np.floating]) -> NDArray[np.int32]:
     """Return points as the painter takes them: in whole parts of a pixel, FINE to one, 4 bits of shift."""
     return np.round(points * FINE).astype(np.int32)

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .footage import fractal, noise
+from .gaps import fine
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 SUPERSAMPLED = 4
 PIECES = 4  # a strand changes its light this many times
 POINTS = 12
-FINE = 16  # cv2's fixed point
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def _draw(rng: np.random.Generator, curves: Floats, groom: Groom, tint: NDArray[
     angle = np.arctan2(tangent[..., 1], tangent[..., 0]) - lamp
     lit = (1 - depth + depth * np.abs(np.sin(angle)) + shine * np.abs(np.sin(angle)) ** 16) * rng.uniform(0.55, 1.25, (len(curves), 1))
     tones = np.clip(tint * lit[..., None] + rng.normal(0, 8, (len(curves), 1, 3)), 0, 255)
-    points = np.round(curves * FINE).astype(np.int32)
+    points = fine(curves)
     spans = np.linspace(0, POINTS - 1, PIECES + 1).astype(int)
     widths = rng.choice(groom.widths, len(curves))
     picked = tones[:, (spans[:-1] + spans[1:]) // 2].tolist()

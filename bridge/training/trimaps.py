@@ -65,14 +65,6 @@ def _broad(classes: Classes, window: int) -> Classes:
     return result
 
 
-def perturb(classes: Classes, *, seed: int, amount: float = 1.0) -> Classes:
-    """Return T×H×W or H×W classes as stage 1 might give them; amount 0 changes nothing, 1 is usual, 2 is bad. See `perturbed`."""
-    if amount <= 0:
-        return classes.copy()
-    rng = np.random.default_rng([4, seed])
-    return perturbed(rng, classes, amount=amount) if classes.ndim == 2 else np.stack([perturbed(rng, c, amount=amount) for c in classes])
-
-
 def perturbed(rng: np.random.Generator, classes: Classes, *, amount: float = 1.0) -> Classes:
     """Return H×W classes whose edges wobble by a few pixels and whose band swells or thins; now and then a spot is certain and wrong."""
     height, width = classes.shape
