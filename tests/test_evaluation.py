@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 from dataclasses import replace
@@ -166,6 +167,12 @@ def test_the_command_writes_the_page_for_the_shipped_weights(tmp_path: Path) -> 
     assert "1 clips of 24 frames" in text
     assert f"| {OURS} |" in text
     assert "nan" not in text
+
+
+def test_several_stretches_of_clips_are_measured_at_once_and_the_page_tells_them() -> None:
+    args = argparse.Namespace(pack=Path("p"), data=Path("../shared/data"), clips=3, first=[0, 2, 12], peers=False)
+    assert command.indices(args) == [0, 1, 2, 3, 4, 12, 13, 14]
+    assert command.command(args) == "python -m bridge.evaluation --pack PACK --data ../shared/data --clips 3 --first 0 2 12"
 
 
 def test_no_clips_cannot_be_measured(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
