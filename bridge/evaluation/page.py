@@ -46,7 +46,7 @@ def page(measured: Measured) -> str:
         wins=wins(clips),
         flicker=table(measured.flicker, "method", "{:.3f}"),
         haze=table(measured.haze, "method", "{:.1f}"),
-        photographs=table(measured.photographs, "method", "{:.4f}") if measured.photographs else "Not measured.",
+        photographs=table(measured.photographs, "method", "{:.5f}") if measured.photographs else "Not measured.",
     )
 
 
