@@ -24,7 +24,7 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m bridge.training", description=__doc__)
     parser.add_argument("--stage", choices=("propagation", "matting", "joint"), required=True)
-    parser.add_argument("--minutes", type=float, required=True, help="of the whole run, earlier sessions counted; then it is judged")
+    parser.add_argument("--minutes", type=float, required=True, help="of the whole run, however often it is resumed; then it is judged")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run's checkpoints")
     parser.add_argument("--resume", action="store_true", help="go on from the latest checkpoint in the folder")
     parser.add_argument(
