@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bridge.models.inputs import CHANNELS, PRIOR_ALPHA, encoded, matting_inputs
+from bridge.models.inputs import CHANNELS, PRIOR_ALPHA, encoded, looked_twice, matting_inputs
 from bridge.models.layers import folded
 from bridge.models.matting import HALO, REDUCTION, Features, MattingNetwork, corrected, exact_where_certain, reduced
 from bridge.models.propagation import DOUBT, PropagationNetwork, certain_classes, token_places
@@ -155,6 +155,12 @@ def test_faint_background_counts_beside_sure_background_and_cuts_no_hole_into_a_
     assert classes[0, 0, 32].tolist() == [0] * 20 + [1] * 32 + [2] * 12
 
 
+def test_a_frame_alone_is_one_between_itself_and_itself(matting: MattingNetwork) -> None:
+    inputs = torch.rand(2, CHANNELS, 64, 96)
+    with torch.no_grad():
+        assert (matting.alone(inputs) - matting(inputs[:, None].expand(-1, 3, -1, -1, -1))[:, 0]).abs().max() < 1e-5
+
+
 def test_folding_normalisation_changes_nothing() -> None:
     torch.manual_seed(3)
     network = MattingNetwork()
@@ -281,3 +287,24 @@ def test_inputs_of_a_batch_are_those_of_its_frames() -> None:
     for n in range(2):
         alone = matting_inputs(colours[n : n + 1], colours[n : n + 1], classes[n : n + 1], linear=bool(linear[n]))
         assert (together[n] - alone[0]).abs().max() < 1e-5
+
+
+def test_only_a_frame_that_lacks_a_class_is_looked_at_twice() -> None:
+    colours = torch.rand(3, 3, 48, 64, generator=torch.Generator().manual_seed(2))
+    classes = torch.ones(3, 1, 48, 64, dtype=torch.uint8)
+    classes[..., :20], classes[0, ..., 40:] = 0, 2  # the second and third have no certain foreground
+    linear, seen = torch.tensor([True, False, True]), []
+    guess = torch.rand(2, 1, 48, 64, generator=torch.Generator().manual_seed(3))
+
+    def look(inputs: Tensor) -> Tensor:
+        seen.append(inputs.clone())
+        return guess
+
+    once = matting_inputs(colours, colours, classes, linear=linear)
+    twice = looked_twice(colours, colours, classes, linear=linear, look=look)
+    again = matting_inputs(colours[1:], colours[1:], classes[1:], linear=linear[1:], guess=guess)
+    assert [torch.equal(s, once[1:]) for s in seen] == [True]
+    assert torch.equal(twice[0], once[0])
+    assert torch.equal(twice[1:], again)
+    assert (twice[1:, PRIOR_ALPHA] - once[1:, PRIOR_ALPHA]).abs().max() > 0.1
+    assert torch.equal(twice[1:, :PRIOR_ALPHA], once[1:, :PRIOR_ALPHA])

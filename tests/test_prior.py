@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from bridge.models.prior import CAMERA, Prior, colour_prior, distances
+from bridge.models.prior import BESIDE, CAMERA, ENOUGH, SCARCE, Prior, colour_prior, distances, scarce
 
 DATA = Path(os.environ.get("VIDEOMATTE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 FORE, BACK = (0.9, 0.25, 0.1), (0.1, 0.3, 0.7)
@@ -88,6 +88,71 @@ def test_a_class_without_certain_pixels_is_what_only_the_unknown_holds(missing: 
     prior = colour_prior((colours + 0.01 * grain).clamp(0.0, 1.0), classes, linear=False)
     wrong = (prior.alpha - (leaves.float() if missing == 2 else 1.0 - leaves.float())).abs()
     assert float(wrong[classes == 1].mean()) < 0.05
+
+
+def net_before_a_wall() -> tuple[Tensor, Tensor, Tensor]:
+    """Return colours, classes and alpha of a red net before a white wall that is nowhere certain background; what is certain is grey."""
+    colours = torch.tensor((0.3, 0.3, 0.32)).view(1, 3, 1, 1).repeat(1, 1, 96, 96)
+    colours[..., 10:86, 10:86] = 0.95
+    classes = torch.ones(1, 1, 96, 96, dtype=torch.uint8)
+    classes[..., :10], classes[..., -10:] = 0, 0
+    alpha = torch.zeros(1, 1, 96, 96)
+    alpha[..., 16:80:6, 16:80], alpha[..., 17:80:6, 16:80], alpha[..., 16:80, 16:80:6] = 1.0, 1.0, 1.0
+    return torch.lerp(colours, torch.tensor((0.6, 0.1, 0.1)).view(1, 3, 1, 1), alpha), classes, alpha
+
+
+@pytest.mark.parametrize("exchanged", [False, True])
+@pytest.mark.parametrize("step", [1, 2])
+def test_a_guess_tells_what_the_colours_that_stand_for_a_scarce_class_are(exchanged: bool, step: int) -> None:
+    colours, classes, alpha = net_before_a_wall()
+    unknown = classes == 1
+    guess = 0.5 + 0.4 * (2.0 * alpha - 1.0)
+    guess[..., 40:, :] = 0.5  # of more than half it knows nothing
+    if exchanged:
+        classes, alpha, guess = 2 - classes, 1.0 - alpha, 1.0 - guess
+    once = colour_prior(colours, classes, linear=False, step=step)
+    twice = colour_prior(colours, classes, linear=False, step=step, guess=guess)
+    before, after = (float((p.alpha - alpha).abs()[unknown].mean()) for p in (once, twice))
+    assert finite(twice)
+    assert after < 0.6 * before
+    assert torch.equal(twice.alpha[~unknown], once.alpha[~unknown])
+
+
+def test_a_guess_changes_nothing_where_no_class_is_scarce_or_nothing_is_plain() -> None:
+    colours, classes, alpha = edge()
+    assert not bool((scarce(classes, 0) | scarce(classes, 2)).any())
+    once, twice = (colour_prior(colours, classes, linear=False, guess=guess) for guess in (None, 1.0 - alpha))
+    assert torch.equal(once.alpha, twice.alpha)
+    colours, classes, alpha = net_before_a_wall()
+    faint = torch.where(alpha > 0, 0.7, 0.3)
+    few = faint.clone()
+    few.view(-1)[(classes == 1).flatten().nonzero()[: int(ENOUGH * int((classes == 1).sum())), 0]] = 1.0
+    once, unsure, hardly = (colour_prior(colours, classes, linear=False, guess=guess) for guess in (None, faint, few))
+    assert torch.equal(once.alpha, unsure.alpha)
+    assert torch.equal(once.alpha, hardly.alpha)
+
+
+def test_faint_parts_far_from_what_is_opaque_are_not_taken_for_background() -> None:
+    colours, classes, _ = net_before_a_wall()
+    guess = torch.full_like(colours[:, :1], 0.1)
+    guess[..., 60:70, 60:70] = 0.9
+    classes[..., :10, :] = 0
+    seen = colour_prior(colours, classes, linear=False, guess=guess)
+    reach = round(BESIDE * 96)
+    near = torch.zeros_like(guess, dtype=torch.bool)
+    near[..., 60 - reach : 70 + reach, 60 - reach : 70 + reach] = True
+    hidden = torch.where(near, guess, 0.5)
+    assert torch.equal(seen.alpha, colour_prior(colours, classes, linear=False, guess=hidden).alpha)
+    assert not torch.equal(seen.alpha, colour_prior(colours, classes, linear=False).alpha)
+
+
+def test_a_class_is_scarce_against_the_unknown_of_its_own_frame() -> None:
+    classes = torch.zeros(3, 1, 10, 100, dtype=torch.uint8)
+    classes[0], classes[1:, ..., :50], classes[2, ..., :10] = 0, 1, 2
+    share = 10 / 40
+    assert share < SCARCE
+    assert scarce(classes, 2).tolist() == [False, True, True]
+    assert scarce(classes, 0).tolist() == [False, False, False]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 1), (2, 3), (17, 31)])

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from shots import Shot, disc, make_shot, number, picture, read_exr, trimap, write_exr, write_png
 
 from bridge import exr
+from bridge.imaging.trimap import classify
+from bridge.models.inputs import PRIOR_ALPHA, looked_twice, matting_inputs
 from bridge.models.matting import HALO, MattingNetwork
 from bridge.models.propagation import PropagationNetwork
 from bridge.sequence import Sequence
@@ -269,6 +271,29 @@ def test_tiles_equal_the_whole_frame(tmp_path: Path) -> None:
             )[..., HALO : HALO + height, HALO : HALO + width]
     assert len(grid(height, width, side=64)) == 20
     assert (tiled - whole).abs().max() < 2e-3
+
+
+def test_a_frame_without_certain_foreground_is_looked_at_twice_as_in_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shot = make_shot(tmp_path / "shot", frames=1, width=256, height=192)
+    plates, network = Plates(Sequence.parse(shot.plate)), load_networks(torch.device("cpu")).matting
+    plate = plates.read(1001)
+    view, mixing = (torch.from_numpy(seen(plate.rgb)).permute(2, 0, 1)[None] for seen in (plates.transform.view, plates.transform.mixing))
+    painted = classify(trimap(shot.truth[1001]))
+    looks = []
+    monkeypatch.setattr(Matter, "_look", lambda self, *given, real=Matter._look: looks.append(given) or real(self, *given))
+    for classes, count in ((painted, 0), (np.minimum(painted, 1), 1)):
+        with Scratch() as scratch:
+            trimaps = ScratchTrimaps(scratch)
+            trimaps.land(1001, classes)
+            profile = replace(PROFILES["final"], tile=64)
+            prepared = Matter(network, engine=CPU, profile=profile, plates=plates, trimaps=trimaps).prepare(1001)
+        assert len(looks) == count
+    marks = torch.from_numpy(np.minimum(painted, 1))[None, None]
+    with torch.inference_mode():
+        whole = looked_twice(view, mixing, marks, linear=plates.linear, look=network.alone)
+        once = matting_inputs(view, mixing, marks, linear=plates.linear)
+    assert (prepared.inputs - whole).abs().mean() < 1e-3
+    assert (once - whole)[:, PRIOR_ALPHA].abs().max() > 0.1
 
 
 @pytest.mark.parametrize("stage", ["propagate", "matte"])

@@ -22,7 +22,7 @@ from bridge.training import checkpoint, loop, losses, stages
 from bridge.training.__main__ import begun
 from bridge.training.clips import make_clips
 from bridge.training.export import export
-from bridge.training.joint import JointLessons, Stages, carrier_of
+from bridge.training.joint import JointLessons, Stages, carrier_of, looker_of
 from bridge.training.loop import Plan, optimizer_for, rate_at, train
 from bridge.training.stages import (
     Lesson,
@@ -120,8 +120,9 @@ def test_a_joint_run_trains_both_stages_and_goes_on_exactly(tmp_path: Path) -> N
     torch.manual_seed(0)
     network = Stages().train()
     carrier = carrier_of(tmp_path, network.propagation, resume=False, device=SETTING.device)
+    looker = looker_of(tmp_path, network.matting, resume=False, device=SETTING.device)
     optimizer, average = optimizer_for(network), checkpoint.Average(network)
-    lessons = JointLessons(carrier)
+    lessons = JointLessons(carrier, looker)
     before = {k: v.clone() for k, v in network.state_dict().items()}
     learned(network, range(2), optimizer, average, lessons)
     moved = {name.split(".")[0] for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
@@ -131,7 +132,8 @@ def test_a_joint_run_trains_both_stages_and_goes_on_exactly(tmp_path: Path) -> N
     other = Stages().train()
     again, kept = optimizer_for(other), checkpoint.Average(other)
     checkpoint.load(tmp_path, network=other, average=kept, optimizer=again)
-    resumed = learned(other, range(2, 3), again, kept, JointLessons(carrier_of(tmp_path, None, resume=True, device=SETTING.device)))
+    found = [find(tmp_path, None, resume=True, device=SETTING.device) for find in (carrier_of, looker_of)]
+    resumed = learned(other, range(2, 3), again, kept, JointLessons(*found))
     assert (straight - resumed).abs().max() < 1e-6
     (tmp_path / "weights").mkdir()
     entries = [export(tmp_path, stage=stage, weights=tmp_path / "weights") for stage in ("propagation", "matting")]

@@ -71,15 +71,17 @@ def of_networks(networks: Networks, clips: Clips) -> tuple[dict[str, Alphas], di
     three = propagated(networks.propagation, clips, [0, FRAMES // 2, FRAMES - 1])
     forgetful = propagated(networks.propagation, clips, [0], memory=False)
     true = clips.classes[0]
-    from_one, from_true = shown(clips, one), shown(clips, true)
+    network = networks.matting
+    from_one = shown(clips, one, network=network)
     found = {
-        OURS: mattes(networks.matting, from_one, one),
-        "both stages, three keys": mattes(networks.matting, shown(clips, three), three),
-        "stage 2 alone, true trimaps": mattes(networks.matting, from_true, true),
-        ALONE: mattes(networks.matting, from_one, one, alone=True),
-        "no memory: each frame reads the key alone": mattes(networks.matting, shown(clips, forgetful), forgetful),
-        "no network: colour prior, same trimaps": priors(from_one, one),
-        "no network: colour prior, true trimaps": priors(from_true, true),
+        OURS: mattes(network, from_one, one),
+        "both stages, three keys": mattes(network, shown(clips, three, network=network), three),
+        "stage 2 alone, true trimaps": mattes(network, shown(clips, true, network=network), true),
+        ALONE: mattes(network, from_one, one, alone=True),
+        "no second look": mattes(network, shown(clips, one), one),
+        "no memory: each frame reads the key alone": mattes(network, shown(clips, forgetful, network=network), forgetful),
+        "no network: colour prior, same trimaps": priors(shown(clips, one), one),
+        "no network: colour prior, true trimaps": priors(shown(clips, true), true),
     }
     trimaps = {ONE_KEY: one, "three keys": three, "one key, no memory": forgetful}
     return {k: v.numpy() for k, v in found.items()}, {k: v[:, 0].numpy() for k, v in trimaps.items()}

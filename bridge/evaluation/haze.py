@@ -29,11 +29,10 @@ def without_foreground(network: MattingNetwork, *, footage: Footage | None) -> d
 def _of_scene(network: MattingNetwork, family: str, seed: int, footage: Footage | None) -> Row:
     clips = make_clips(batch=1, times=range(FRAMES), size=SIZE, seed=seed, footage=footage, families=[family], held_back=True)
     classes = clips.classes[0].clamp(max=1)
-    inputs = shown(clips, classes)
     truth, unknown = clips.alpha[0, :, 0].numpy(), (classes[:, 0] == 1).numpy()
     found = {
-        "network": mattes(network, inputs, classes),
-        "no network: colour prior": priors(inputs, classes),
+        "network": mattes(network, shown(clips, classes, network=network), classes),
+        "no network: colour prior": priors(shown(clips, classes), classes),
         "0.5 everywhere": torch.full_like(clips.alpha[0, :, 0], 0.5),
     }
     return {name: 1000 * metrics.msad(alpha.numpy(), truth, unknown) for name, alpha in found.items()}

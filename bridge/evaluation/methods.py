@@ -9,7 +9,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from bridge.models.inputs import PRIOR_ALPHA, matting_inputs
+from bridge.models.inputs import PRIOR_ALPHA, looked_twice, matting_inputs
 from bridge.models.matting import MattingNetwork, exact_where_certain
 from bridge.models.propagation import Memory, PropagationNetwork
 from bridge.shot.profile import MEMORY_EVERY, MEMORY_KEPT, PROFILES
@@ -65,12 +65,14 @@ class Walk:
         return self._network.remember(self._frames[t], self._view[t : t + 1], probabilities)
 
 
-def shown(clips: Clips, classes: Tensor) -> Tensor:
-    """Return what stage 2 is shown of a clip's first frames with these trimaps, T×17×H×W."""
+def shown(clips: Clips, classes: Tensor, *, network: MattingNetwork | None = None) -> Tensor:
+    """Return what stage 2 is shown of a clip's first frames with these trimaps, T×17×H×W; of the first look alone without a network."""
     linear = bool(clips.linear[0])
     view, plate = clips.view[0], clips.plate[0]
-    each = [slice(t, t + 1) for t in range(len(classes))]
-    return torch.cat([matting_inputs(view[t], plate[t], classes[t], linear=linear) for t in each])
+    each = [(view[t : t + 1], plate[t : t + 1], classes[t : t + 1]) for t in range(len(classes))]
+    if network is None:
+        return torch.cat([matting_inputs(*frame, linear=linear) for frame in each])
+    return torch.cat([looked_twice(*frame, linear=linear, look=network.alone) for frame in each])
 
 
 def mattes(network: MattingNetwork, inputs: Tensor, classes: Tensor, *, alone: bool = False) -> Tensor:

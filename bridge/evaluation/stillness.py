@@ -37,14 +37,15 @@ def _of_scene(networks: Networks, family: str, seed: int, footage: Footage | Non
     alpha = still.alpha[0, 0, 0].numpy()
     still.classes[0] = drawn(alpha, (PAINTED,))
     jumping, carried = drawn(alpha, WIDTHS), propagated(networks.propagation, still, [0])
-    inputs = shown(still, jumping)
-    solved = mattes(networks.matting, shown(still, carried), carried)
+    network = networks.matting
+    inputs = shown(still, jumping, network=network)
+    solved = mattes(network, shown(still, carried, network=network), carried)
     found = {
         "both stages, one key": (solved, carried),
         "the same, after the key's own frame": (solved[1:], carried[1:]),
-        "network, trimaps that jump": (mattes(networks.matting, inputs, jumping), jumping),
-        "neighbours replaced by the centre frame, trimaps that jump": (mattes(networks.matting, inputs, jumping, alone=True), jumping),
-        "no network: colour prior, trimaps that jump": (priors(inputs, jumping), jumping),
+        "network, trimaps that jump": (mattes(network, inputs, jumping), jumping),
+        "neighbours replaced by the centre frame, trimaps that jump": (mattes(network, inputs, jumping, alone=True), jumping),
+        "no network: colour prior, trimaps that jump": (priors(shown(still, jumping), jumping), jumping),
     }
     return {name: metrics.flicker(alpha.numpy(), (marks[:, 0] == 1).numpy()) for name, (alpha, marks) in found.items()}
 

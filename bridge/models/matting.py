@@ -115,6 +115,11 @@ class MattingNetwork(nn.Module):
             prior = trimmed(inputs[:, PRIOR_ALPHA : PRIOR_ALPHA + 1], halo).float()
             return corrected(prior, trimmed(change, rim))
 
+    def alone(self, inputs: Tensor) -> Tensor:
+        """Return alpha, N×1×H×W float32, of whole frames each by itself, its neighbours replaced by it; inputs: N×CHANNELS×H×W."""
+        features = self.encode(reduced(inputs))
+        return self.refine(inputs, self.fuse(features, features, features))
+
     def forward(self, inputs: Tensor) -> Tensor:
         """Return alpha of all but the first and last frame, N×(T-2)×1×H×W, from inputs N×T×CHANNELS×H×W; whole regions, as in training."""
         n, t = inputs.shape[:2]

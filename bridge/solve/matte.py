@@ -7,6 +7,7 @@ and at least two of its columns wide.
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import closing
@@ -19,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bridge.failures import is_memory
-from bridge.models.inputs import matting_inputs
+from bridge.models.inputs import looked_twice
 from bridge.models.layers import NARROWEST
 from bridge.models.matting import COARSEST, HALO, REDUCTION, Features, MattingNetwork, exact_where_certain, reduced
 from bridge.shot.plates import Plate, Plates
@@ -110,9 +111,18 @@ class Matter:
             view, mixing = (shrunk(self._extended(image, plate.window, region), times) for image in images)
             solved = shrunk_classes(self._extended(torch.tensor(classes)[..., None], plate.window, region), times)
             step = 2 if plate.window.width * plate.window.height > self._profile.prior_step_above else 1
-            inputs = matting_inputs(view, mixing, solved, linear=self._plates.linear, step=step)
-            features = self._network.encode(reduced(inputs).contiguous(memory_format=torch.channels_last))
+            look = functools.partial(self._look, solved)
+            inputs = looked_twice(view, mixing, solved, linear=self._plates.linear, look=look, step=step)
+            features = self._encode(inputs)
         return Prepared(plate, classes, inputs, solved, Encoded(region, features))
+
+    def _encode(self, inputs: Tensor) -> Features:
+        return self._network.encode(reduced(inputs).contiguous(memory_format=torch.channels_last))
+
+    def _look(self, classes: Tensor, inputs: Tensor) -> Tensor:
+        """Return the alpha of a frame by itself: what `MattingNetwork.alone` does, tile by tile."""
+        features = self._encode(inputs)
+        return exact_where_certain(self.refined(inputs, self._network.fuse(features, features, features), classes), classes)
 
     def _extended(self, image: Tensor, window: Window, region: Window) -> Tensor:
         """Return H×W×C of a data window as 1×C×H×W of its region on the device, repeated at the edges."""

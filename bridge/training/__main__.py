@@ -16,7 +16,7 @@ from bridge.models.propagation import PropagationNetwork
 
 from . import checkpoint, judges, stages
 from .footage import Footage
-from .joint import JointLessons, Stages, carrier_of, judge_joint
+from .joint import JointLessons, Stages, carrier_of, judge_joint, looker_of
 from .loop import Plan, train
 
 
@@ -62,15 +62,17 @@ def main() -> None:
     found = [checkpoint.averaged(run) for run in args.start]
     network = begun(args.stage, found)
     if isinstance(network, Stages):
-        lessons = JointLessons(carrier_of(args.out, network.propagation, resume=args.resume, device=device))
+        carrier = carrier_of(args.out, network.propagation, resume=args.resume, device=device)
+        lessons = JointLessons(carrier, looker_of(args.out, network.matting, resume=args.resume, device=device))
         judge = functools.partial(judge_joint, footage=footage, data=args.data)
         train(network, lessons.step, judge=judge, shadow=Stages(), **common)
     elif isinstance(network, MattingNetwork):
         given = begun("propagation", [checkpoint.averaged(args.trimaps_by)]) if args.trimaps_by else None
         assert given is None or isinstance(given, PropagationNetwork)
         carrier = carrier_of(args.out, given, resume=args.resume, device=device)
+        looker = looker_of(args.out, network, resume=args.resume, device=device)
         judge = functools.partial(judges.judge_matting, footage=footage, data=args.data)
-        train(network, stages.MattingLessons(carrier=carrier).step, judge=judge, shadow=MattingNetwork(), **common)
+        train(network, stages.MattingLessons(carrier=carrier, looker=looker).step, judge=judge, shadow=MattingNetwork(), **common)
     else:
         judge = functools.partial(judges.judge_propagation, footage=footage)
         train(network, stages.propagation_step, judge=judge, shadow=PropagationNetwork(), **common)

@@ -28,7 +28,7 @@ from .footage import noise
 from .trimaps import perturbed
 
 Classes = NDArray[np.uint8]
-KINDS = {"plain": 0.30, "ambiguous": 0.20, "hazy": 0.17, "open": 0.15, "usual": 0.18}  # shares of the clips
+KINDS = {"plain": 0.27, "ambiguous": 0.18, "hazy": 0.22, "open": 0.17, "usual": 0.16}  # shares of the clips
 HIDDEN, NOISY, JUMPING, FORGOTTEN, SLIPPED, LOOSE = 0.35, 0.45, 0.45, 0.3, 0.25, 0.7  # of the ambiguous clips
 TIDY = 0.5  # how much more seldom the others' bands jump and are loose
 QUIET = 0.25  # the share of their noise that plain clips keep

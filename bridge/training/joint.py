@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -16,7 +18,8 @@ from . import judges
 from .footage import Footage
 from .stages import MattingLessons, Setting, propagation_step
 
-CARRIER = "carrier.safetensors"
+CARRIER, LOOKER = "carrier.safetensors", "looker.safetensors"
+N = TypeVar("N", bound=nn.Module)
 
 
 class Stages(nn.Module):
@@ -29,10 +32,11 @@ class Stages(nn.Module):
 
 
 class JointLessons:
-    """A step of both stages. The trimaps carried over are those of a stage 1 that stays as it is, so that a resumed run goes on exactly."""
+    """A step of both stages. The trimaps carried over and the first looks are those of networks that stay as they are, so that a resumed
+    run goes on exactly."""
 
-    def __init__(self, carrier: PropagationNetwork | None) -> None:
-        self._matting = MattingLessons(carrier=carrier)
+    def __init__(self, carrier: PropagationNetwork | None, looker: MattingNetwork | None) -> None:
+        self._matting = MattingLessons(carrier=carrier, looker=looker)
 
     def step(self, network: nn.Module, *, step: int, seed: int, setting: Setting) -> tuple[Tensor, dict[str, float]]:
         """Return the sum of both losses, and the terms of each under its stage's name."""
@@ -44,19 +48,29 @@ class JointLessons:
 
 
 def carrier_of(folder: Path, network: PropagationNetwork | None, *, resume: bool, device: torch.device) -> PropagationNetwork | None:
-    """Return the stage 1 whose trimaps a run's stage 2 sees, if any: as it is now, kept in the run's folder for when it is resumed."""
-    kept = folder / CARRIER
+    """Return the stage 1 whose trimaps a run's stage 2 sees, if any: see `kept`."""
+    return kept(folder / CARRIER, network, PropagationNetwork, resume=resume, device=device)
+
+
+def looker_of(folder: Path, network: MattingNetwork | None, *, resume: bool, device: torch.device) -> MattingNetwork | None:
+    """Return the stage 2 that takes the first look at what a run's stage 2 looks at twice: see `kept`."""
+    return kept(folder / LOOKER, network, MattingNetwork, resume=resume, device=device)
+
+
+def kept(file: Path, network: N | None, make: Callable[[], N], *, resume: bool, device: torch.device) -> N | None:
+    """Return a copy of a network as it is now, kept in a file of the run for when it is resumed; then the kept one, if there is one."""
     if resume:
-        network = PropagationNetwork() if kept.exists() else None
-    if network is None:
+        if not file.exists():
+            return None
+        copied = make()
+        copied.load_state_dict(load_file(file))
+    elif network is None:
         return None
-    carrier = copy.deepcopy(network)
-    if resume:
-        carrier.load_state_dict(load_file(kept))
     else:
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file({k: v.contiguous() for k, v in carrier.state_dict().items()}, kept)
-    return carrier.to(device).eval()
+        copied = copy.deepcopy(network)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        save_file({k: v.contiguous() for k, v in copied.state_dict().items()}, file)
+    return copied.to(device).eval()
 
 
 def judge_joint(network: nn.Module, *, footage: Footage | None, data: Path | None) -> dict[str, float]:

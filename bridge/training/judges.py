@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bridge.models.inputs import PRIOR_ALPHA, matting_inputs
+from bridge.models.inputs import PRIOR_ALPHA, looked_twice, matting_inputs
 from bridge.models.matting import COARSEST, MattingNetwork, exact_where_certain
 from bridge.models.propagation import PropagationNetwork
 
@@ -45,10 +45,10 @@ def judge_photographs(network: MattingNetwork, folder: Path) -> dict[str, float]
     scores = []
     for view, classes, truth in photographs(folder):
         whole, marks = padded(view), padded(classes)
-        inputs = matting_inputs(whole, whole, marks, linear=False)
-        alpha = network(inputs[:, None].expand(-1, 3, -1, -1, -1))[:, 0]
+        alpha = network.alone(looked_twice(whole, whole, marks, linear=False, look=network.alone))
+        prior = matting_inputs(whole, whole, marks, linear=False)[:, PRIOR_ALPHA : PRIOR_ALPHA + 1]
         row = []
-        for result in (alpha, inputs[:, PRIOR_ALPHA : PRIOR_ALPHA + 1]):
+        for result in (alpha, prior):
             exact = exact_where_certain(result[..., : view.shape[2], : view.shape[3]], classes)
             error = (exact - truth)[classes == 1]
             row += [float(error.abs().sum()) / 1000.0, float((error**2).mean())]
@@ -63,11 +63,12 @@ def judge_clips(network: MattingNetwork, *, footage: Footage | None, count: int 
     for index in range(count):
         clips = held_out_clips(index, frames=4, size=256, footage=footage)
         n, t = clips.plate.shape[:2]
-        flat = [x.flatten(0, 1) for x in (clips.view, clips.plate, clips.classes)]
-        inputs = matting_inputs(*flat, linear=clips.linear.repeat_interleave(t)).unflatten(0, (n, t))
+        flat, linear = [x.flatten(0, 1) for x in (clips.view, clips.plate, clips.classes)], clips.linear.repeat_interleave(t)
+        prior = matting_inputs(*flat, linear=linear).unflatten(0, (n, t))[:, 1:-1, PRIOR_ALPHA : PRIOR_ALPHA + 1]
+        inputs = looked_twice(*flat, linear=linear, look=network.alone).unflatten(0, (n, t))
         truth, unknown = clips.alpha[:, 1:-1], clips.classes[:, 1:-1] == 1
-        alone = torch.stack([network(inputs[:, i : i + 1].expand(-1, 3, -1, -1, -1))[:, 0] for i in range(1, t - 1)], 1)
-        rows = [network(inputs), inputs[:, 1:-1, PRIOR_ALPHA : PRIOR_ALPHA + 1], alone]
+        alone = torch.stack([network.alone(inputs[:, i]) for i in range(1, t - 1)], 1)
+        rows = [network(inputs), prior, alone]
         change = [((a[:, 1:] - a[:, :-1]) - (truth[:, 1:] - truth[:, :-1]))[unknown[:, 1:]].abs().mean() for a in rows]
         errors.append([float((a - truth)[unknown].abs().mean()) for a in rows] + [float(c) for c in change])
     names = ("clip_mad", "clip_prior_mad", "clip_alone_mad", "clip_change", "clip_prior_change", "clip_alone_change")

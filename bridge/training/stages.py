@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bridge.models.inputs import PRIOR_ALPHA, matting_inputs
-from bridge.models.matting import exact_where_certain
+from bridge.models.inputs import PRIOR_ALPHA, looked_twice, matting_inputs
+from bridge.models.matting import MattingNetwork, exact_where_certain
 from bridge.models.propagation import Memory, PropagationNetwork, certain_classes
 
 from . import losses
@@ -29,6 +29,7 @@ MISLED = 0.25  # of the clips have a frame whose prior is wrong in patches, beyo
 HEAVIEST, NEARLY_RIGHT = 8.0, 0.03  # most weight of a pixel; mean error of a prior below which clips are alike
 ANCHOR = 0.05  # share of certain pixels from which on a clip counts whole
 CARRIED, FARTHEST = 0.5, 10  # share of batches with stage 1's own trimaps, where there is one; frames from the key at most
+LOOKED_TWICE = 0.6  # share of batches in which, where there is a looker, frames are looked at twice as a solve does
 EXCHANGED = 0.3  # of the clips have foreground and background exchanged
 EXCHANGE = (0, 1, 2, 5, 4, 3, 7, 6, 8, 12, 13, 14, 9, 10, 11, 15, 16)  # where each of the matting network's inputs then comes from
 USES = 8  # steps between two new ones: so often each is used, every time flipped, turned and reversed anew
@@ -90,12 +91,13 @@ class MattingLessons:
     """Stage 2's step. Preparing a clip, the colour prior above all, costs more than learning from it, so each is used several times.
 
     Which batches are alive at a step, and how they are varied, follows from the step's seed alone: a resumed run makes them again.
-    With a `carrier`, a stage 1 that stays as it is, some batches have the trimaps that it carries over from a key.
+    With a `carrier`, a stage 1 that stays as it is, some batches have the trimaps that it carries over from a key; with a `looker`, a
+    stage 2 that stays as it is, most are looked at twice.
     """
 
-    def __init__(self, *, carrier: PropagationNetwork | None = None) -> None:
+    def __init__(self, *, carrier: PropagationNetwork | None = None, looker: MattingNetwork | None = None) -> None:
         self._alive: dict[int, Lesson] = {}
-        self._carrier = carrier
+        self._carrier, self._looker = carrier, looker
 
     def step(self, network: nn.Module, *, step: int, seed: int, setting: Setting) -> tuple[Tensor, dict[str, float]]:
         """Return the loss on clips of four neighbouring frames: two alphas, each from three frames."""
@@ -110,12 +112,12 @@ class MattingLessons:
 
     def _group(self, group: int, seed: int, setting: Setting) -> Lesson:
         if group not in self._alive:
-            self._alive[group] = prepared(seed * 1_000_003 + group, setting, carrier=self._carrier)
+            self._alive[group] = prepared(seed * 1_000_003 + group, setting, carrier=self._carrier, looker=self._looker)
         return self._alive[group]
 
 
 @torch.no_grad()
-def prepared(seed: int, setting: Setting, *, carrier: PropagationNetwork | None = None) -> Lesson:
+def prepared(seed: int, setting: Setting, *, carrier: PropagationNetwork | None = None, looker: MattingNetwork | None = None) -> Lesson:
     """Make one batch of clips and what the network is shown of them; the prior searches at half resolution every other time."""
     draw = random.Random(seed)
     away = draw.randint(1, FARTHEST) if carrier is not None and draw.random() < CARRIED else 0
@@ -127,7 +129,13 @@ def prepared(seed: int, setting: Setting, *, carrier: PropagationNetwork | None 
         clips = carried(carrier, clips, precision=setting.precision)
     n, t = clips.plate.shape[:2]
     flat = [x.flatten(0, 1) for x in (clips.view, clips.plate, clips.classes)]
-    inputs = matting_inputs(*flat, linear=clips.linear.repeat_interleave(t), step=1 + seed % 2).unflatten(0, (n, t))
+    linear, step = clips.linear.repeat_interleave(t), 1 + seed % 2
+    if looker is not None and draw.random() < LOOKED_TWICE:
+        with torch.autocast(setting.device.type, dtype=setting.precision, enabled=setting.precision != torch.float32):
+            inputs = looked_twice(*flat, linear=linear, look=looker.alone, step=step)
+    else:
+        inputs = matting_inputs(*flat, linear=linear, step=step)
+    inputs = inputs.unflatten(0, (n, t))
     contrast = (clips.foreground.clamp(0, 1) - clips.background.clamp(0, 1)).abs().mean(2, keepdim=True)
     return Lesson(inputs.half(), clips.alpha, contrast, clips.classes)
 
