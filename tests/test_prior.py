@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from bridge.models.prior import BESIDE, CAMERA, ENOUGH, SCARCE, Prior, colour_prior, distances, scarce
+from bridge.models.prior import BESIDE, CAMERA, ENOUGH, SCARCE, Prior, _completed, colour_prior, distances, plain_pixels, scarce
 
 DATA = Path(os.environ.get("VIDEOMATTE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 FORE, BACK = (0.9, 0.25, 0.1), (0.1, 0.3, 0.7)
@@ -111,39 +111,57 @@ def test_a_guess_tells_what_the_colours_that_stand_for_a_scarce_class_are(exchan
     if exchanged:
         classes, alpha, guess = 2 - classes, 1.0 - alpha, 1.0 - guess
     once = colour_prior(colours, classes, linear=False, step=step)
-    twice = colour_prior(colours, classes, linear=False, step=step, guess=guess)
+    twice = colour_prior(colours, classes, linear=False, step=step, plain=plain_pixels(classes, guess))
     before, after = (float((p.alpha - alpha).abs()[unknown].mean()) for p in (once, twice))
     assert finite(twice)
     assert after < 0.6 * before
     assert torch.equal(twice.alpha[~unknown], once.alpha[~unknown])
 
 
-def test_a_guess_changes_nothing_where_no_class_is_scarce_or_nothing_is_plain() -> None:
-    colours, classes, alpha = edge()
+def test_nothing_stands_for_a_class_that_is_not_scarce_or_nowhere_plain() -> None:
+    _, classes, alpha = edge()
     assert not bool((scarce(classes, 0) | scarce(classes, 2)).any())
-    once, twice = (colour_prior(colours, classes, linear=False, guess=guess) for guess in (None, 1.0 - alpha))
-    assert torch.equal(once.alpha, twice.alpha)
-    colours, classes, alpha = net_before_a_wall()
+    assert bool((plain_pixels(classes, 1.0 - alpha) == 1).all())
+    _, classes, alpha = net_before_a_wall()
     faint = torch.where(alpha > 0, 0.7, 0.3)
-    few = faint.clone()
-    few.view(-1)[(classes == 1).flatten().nonzero()[: int(ENOUGH * int((classes == 1).sum())), 0]] = 1.0
-    once, unsure, hardly = (colour_prior(colours, classes, linear=False, guess=guess) for guess in (None, faint, few))
-    assert torch.equal(once.alpha, unsure.alpha)
-    assert torch.equal(once.alpha, hardly.alpha)
+    least = int(ENOUGH * int((classes == 1).sum()))
+    for more in (0, 1):
+        guess = faint.clone()
+        guess.view(-1)[(classes == 1).flatten().nonzero()[: least + more, 0]] = 1.0
+        assert int((plain_pixels(classes, guess) == 2).sum()) == (least + 1 if more else 0)
 
 
-def test_faint_parts_far_from_what_is_opaque_are_not_taken_for_background() -> None:
-    colours, classes, _ = net_before_a_wall()
-    guess = torch.full_like(colours[:, :1], 0.1)
-    guess[..., 60:70, 60:70] = 0.9
+def test_gaps_stand_for_background_only_near_what_is_opaque() -> None:
+    _, classes, _ = net_before_a_wall()
     classes[..., :10, :] = 0
-    seen = colour_prior(colours, classes, linear=False, guess=guess)
+    guess = torch.full(classes.shape, 0.1)
+    guess[..., 60:70, 60:70] = 0.9
     reach = round(BESIDE * 96)
-    near = torch.zeros_like(guess, dtype=torch.bool)
-    near[..., 60 - reach : 70 + reach, 60 - reach : 70 + reach] = True
-    hidden = torch.where(near, guess, 0.5)
-    assert torch.equal(seen.alpha, colour_prior(colours, classes, linear=False, guess=hidden).alpha)
-    assert not torch.equal(seen.alpha, colour_prior(colours, classes, linear=False).alpha)
+    expected = torch.ones_like(classes)
+    expected[..., 60 - reach : 70 + reach, 60 - reach : 70 + reach] = 0
+    expected[..., 60:70, 60:70] = 2
+    found = plain_pixels(torch.cat([classes, classes, 2 - classes]), torch.cat([guess, torch.full_like(guess, 0.1), 1.0 - guess]))
+    assert torch.equal(found[0], expected[0])
+    assert bool((found[1] == 1).all())
+    assert torch.equal(found[2], 2 - expected[0])
+
+
+@pytest.mark.parametrize("top", [831, 832])
+def test_what_is_plain_does_not_depend_on_the_part_that_is_searched(top: int) -> None:
+    classes = torch.zeros(1, 1, 1080, 64, dtype=torch.uint8)
+    classes[..., top:, :] = 1
+    found = plain_pixels(classes, torch.full(classes.shape, 0.02))
+    assert bool((found == 1).all()), "what is certain background is plenty in the whole frame, though not where colours are searched"
+
+
+def test_what_stands_for_one_class_never_stands_for_the_other() -> None:
+    classes = torch.ones(1, 40, 40, dtype=torch.uint8)
+    plain = torch.full_like(classes, 2)
+    plain[:, :2] = 1
+    colours = torch.rand(3, 1600, generator=torch.Generator().manual_seed(5))
+    foreground, background = _completed(colours, classes, torch.tensor([False]), plain)
+    assert bool(background.any())
+    assert not bool((foreground & background).any())
 
 
 def test_a_class_is_scarce_against_the_unknown_of_its_own_frame() -> None:

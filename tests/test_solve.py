@@ -345,6 +345,15 @@ def test_a_device_that_is_short_of_memory_gets_fewer_tiles_at_once_and_the_same_
     assert np.abs(plenty - short).max() <= 2e-3
 
 
+def test_threads_that_run_short_of_memory_together_each_try_single_tiles(shot: Shot) -> None:
+    matter = Matter(MattingNetwork(), engine=CPU, profile=PROFILES["final"], plates=Plates(Sequence.parse(shot.plate)), trimaps=lambda _: _)
+    for tried in (4, 4, 2, 2):
+        matter._take_fewer(MemoryError(), tried=tried)
+    with pytest.raises(MemoryError):
+        matter._take_fewer(MemoryError(), tried=1)
+    assert matter._at_once == 1
+
+
 def test_a_single_tile_that_does_not_fit_is_an_error(shot: Shot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refine(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError("out of memory")

@@ -122,7 +122,7 @@ def test_a_joint_run_trains_both_stages_and_goes_on_exactly(tmp_path: Path) -> N
     carrier = carrier_of(tmp_path, network.propagation, resume=False, device=SETTING.device)
     looker = looker_of(tmp_path, network.matting, resume=False, device=SETTING.device)
     optimizer, average = optimizer_for(network), checkpoint.Average(network)
-    lessons = JointLessons(carrier, looker)
+    lessons = JointLessons(carrier=carrier, looker=looker)
     before = {k: v.clone() for k, v in network.state_dict().items()}
     learned(network, range(2), optimizer, average, lessons)
     moved = {name.split(".")[0] for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
@@ -132,8 +132,8 @@ def test_a_joint_run_trains_both_stages_and_goes_on_exactly(tmp_path: Path) -> N
     other = Stages().train()
     again, kept = optimizer_for(other), checkpoint.Average(other)
     checkpoint.load(tmp_path, network=other, average=kept, optimizer=again)
-    found = [find(tmp_path, None, resume=True, device=SETTING.device) for find in (carrier_of, looker_of)]
-    resumed = learned(other, range(2, 3), again, kept, JointLessons(*found))
+    given = [find(tmp_path, None, resume=True, device=SETTING.device) for find in (carrier_of, looker_of)]
+    resumed = learned(other, range(2, 3), again, kept, JointLessons(carrier=given[0], looker=given[1]))
     assert (straight - resumed).abs().max() < 1e-6
     (tmp_path / "weights").mkdir()
     entries = [export(tmp_path, stage=stage, weights=tmp_path / "weights") for stage in ("propagation", "matting")]
@@ -152,6 +152,18 @@ def test_a_resumed_run_of_stage_2_has_the_trimaps_it_began_with(tmp_path: Path) 
     assert again is not None
     assert not again.training
     assert all(torch.equal(v, again.state_dict()[k]) for k, v in given.state_dict().items())
+
+
+def test_a_resumed_run_of_stage_2_takes_the_same_first_looks(tmp_path: Path) -> None:
+    given = begun("matting", [checkpoint.averaged(SHIPPED / "matting.safetensors")])
+    assert isinstance(given, MattingNetwork)
+    looks = [looker_of(tmp_path, network, resume=network is None, device=SETTING.device) for network in (given, None)]
+    half = replace(SETTING, precision=torch.bfloat16, batch=3)
+    first, again = (prepared(11, half, looker=looker).inputs for looker in looks)
+    once = prepared(11, half).inputs
+    assert torch.equal(first, again)
+    assert (first - once).abs().max() > 0.1
+    assert looker_of(tmp_path / "none", None, resume=True, device=SETTING.device) is None
 
 
 def test_a_run_begins_from_one_set_of_weights_a_stage() -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .nearest import BACKGROUND, FOREGROUND
-from .prior import distances, explained, scarce
+from .prior import distances, explained, plain_pixels, scarce
 
 CHANNELS = 17
 PRIOR_ALPHA = 8  # channel of the prior's alpha
@@ -34,13 +34,11 @@ def encoded(colours: Tensor, linear: Tensor | bool) -> Tensor:
     return torch.where(which, curve, colours.clamp(0.0, 1.0))
 
 
-def matting_inputs(
-    view: Tensor, colours: Tensor, classes: Tensor, *, linear: Tensor | bool, step: int = 1, guess: Tensor | None = None
-) -> Tensor:
+def matting_inputs(view: Tensor, colours: Tensor, classes: Tensor, *, linear: Tensor | bool, step: int = 1) -> Tensor:
     """Return N×17×H×W float32 inputs of the matting network.
 
     view: N×3×H×W, 0..1, the network's view; colours: N×3×H×W in the domain in which the plate mixes; classes: N×1×H×W, 0 background,
-    1 unknown, 2 foreground; linear: whether `colours` are scene-linear; step, guess: see `explained`.
+    1 unknown, 2 foreground; linear: whether `colours` are scene-linear; step: see `explained`.
     Channels: view 3, background / unknown / foreground 3, distances to background and foreground 2, the prior's alpha 1,
     foreground 3, background 3, confidence 1, separation 1.
     """
@@ -53,11 +51,16 @@ def matting_inputs(
     inputs[:, PRIOR_ALPHA] = inputs[:, 5]
     inputs[:, 9:12], inputs[:, 12:15] = view, view
     inputs[:, 15], inputs[:, 16] = 1.0, 0.0
-    prior = explained(colours, classes, linear=linear, step=step, guess=guess)
+    _explain(inputs, colours, classes, linear=linear, step=step)
+    return inputs
+
+
+def _explain(inputs: Tensor, colours: Tensor, classes: Tensor, *, linear: Tensor | bool, step: int, plain: Tensor | None = None) -> None:
+    """Set what the prior says of the unknown pixels."""
+    prior = explained(colours, classes, linear=linear, step=step, plain=plain)
     light = linear if isinstance(linear, bool) else linear[prior.pixels.frame]
     pair = [encoded(side.t(), light).t() for side in (prior.foreground, prior.background)]
     prior.land(inputs, torch.cat([prior.alpha[None], *pair, prior.confidence[None], prior.separation[None]]), channel=PRIOR_ALPHA)
-    return inputs
 
 
 def looked_twice(
@@ -65,15 +68,16 @@ def looked_twice(
 ) -> Tensor:
     """Return `matting_inputs`; frames whose trimap has hardly any certain foreground or background are looked at twice.
 
-    look: takes inputs and returns alpha, N×1×H×W, of each frame by itself. What it calls opaque and clear then stands for the class that is
-    scarce, whose colours the prior could only guess at first. Other arguments as for `matting_inputs`.
+    look: takes inputs and returns alpha, N×1×H×W float32, of each frame by itself. What it calls plainly opaque or clear then stands for
+    the class that is scarce, whose colours the prior could only guess at first. Other arguments as for `matting_inputs`.
     """
     inputs = matting_inputs(view, colours, classes, linear=linear, step=step)
     again = scarce(classes, FOREGROUND) | scarce(classes, BACKGROUND)
     if bool(again.any()):
-        kind = linear if isinstance(linear, bool) else linear[again]
-        guess = look(inputs[again])
-        inputs[again] = matting_inputs(view[again], colours[again], classes[again], linear=kind, step=step, guess=guess)
+        which: Tensor | slice = slice(None) if bool(again.all()) else again
+        part, marks, kind = inputs[which], classes[which], linear if isinstance(linear, bool) else linear[which]
+        _explain(part, colours[which], marks, linear=kind, step=step, plain=plain_pixels(marks, look(part)))
+        inputs[which] = part
     return inputs
 
 

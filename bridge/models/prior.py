@@ -12,14 +12,14 @@ from .guided import guided_plane
 from .nearest import BACKGROUND, FOREGROUND, UNKNOWN, distances, nearest_known
 from .sampling import Pixels, best_pairs, grown, perceptual_weight, shared, unknown_pixels
 
-__all__ = ["Explained", "Prior", "colour_prior", "distances", "explained", "scarce"]
+__all__ = ["Explained", "Prior", "colour_prior", "distances", "explained", "plain_pixels", "scarce"]
 
 MARGIN = 64  # pixels around the unknown region that are searched
 ALIGNED = 192  # the searched part begins at multiples of this, so that a pixel's search does not depend on where the part begins
 UNLIKE = 0.05  # part of the unknown region that stands for a class the trimap does not have
 SCARCE = 0.3  # a class with fewer certain pixels than this share of the unknown ones is looked for among those
 PLAIN = 0.8  # alpha of a first look from which on a pixel is plainly opaque, and plainly clear from as near to 0
-ENOUGH, BESIDE = 0.01, 1 / 40  # share of the unknown that must be so plain; how near its opposite counts too, of the frame's short side
+ENOUGH, BESIDE = 0.01, 1 / 40  # share of the unknown that must be so plain; how near its opposite counts too, of the picture's short side
 BINS, RARE = 24, 1e-5  # of a colour histogram, to a side; a share of the pixels that says little
 BELL = (0.0044, 0.054, 0.242, 0.3991, 0.242, 0.054, 0.0044)  # what smooths it: a normal distribution, one bin wide
 LEAST = 0.02  # trust of a pair that explains nothing
@@ -68,9 +68,9 @@ class Prior:
     separation: Tensor
 
 
-def colour_prior(colours: Tensor, classes: Tensor, *, linear: Tensor | bool, step: int = 1, guess: Tensor | None = None) -> Prior:
+def colour_prior(colours: Tensor, classes: Tensor, *, linear: Tensor | bool, step: int = 1, plain: Tensor | None = None) -> Prior:
     """Explain the unknown pixels and lay the answers over what is certain; arguments as for `explained`."""
-    found = explained(colours, classes, linear=linear, step=step, guess=guess)
+    found = explained(colours, classes, linear=linear, step=step, plain=plain)
     certain = (classes == FOREGROUND).float().contiguous()
 
     def laid(over: Tensor, values: Tensor) -> Tensor:
@@ -87,13 +87,13 @@ def colour_prior(colours: Tensor, classes: Tensor, *, linear: Tensor | bool, ste
     )
 
 
-def explained(colours: Tensor, classes: Tensor, *, linear: Tensor | bool, step: int = 1, guess: Tensor | None = None) -> Explained:
+def explained(colours: Tensor, classes: Tensor, *, linear: Tensor | bool, step: int = 1, plain: Tensor | None = None) -> Explained:
     """Sample colour pairs for every unknown pixel, keep the best, smooth them along the plate.
 
     colours: N×3×H×W float32, ≥ 0, scene-linear, highlights unclipped, or display-referred 0..1, which are taken to mix in the power CAMERA.
     classes: N×1×H×W integer, 0 background, 1 unknown, 2 foreground. linear: whether `colours` are scene-linear, one bool or N bools;
     colour errors are then weighed by the slope of a square-root encoding. step: 2 searches at half resolution.
-    guess: alpha as a first look has it, N×1×H×W, 0..1; where a class is scarce, see `scarce`, pixels that it calls plain stand for it.
+    plain: what stands for a scarce class, as `plain_pixels` returns it.
     A frame without certain foreground or background otherwise borrows the colours most particular to the unknown in their place.
     """
     linear = torch.as_tensor(linear, device=colours.device).expand(colours.shape[0])
@@ -104,12 +104,11 @@ def explained(colours: Tensor, classes: Tensor, *, linear: Tensor | bool, step: 
         return Explained(pixels, none[0], none, none, none[0], none[0])
     rows, columns = _around(classes, pixels)
     near, marks = _mixing(colours[..., rows, columns], linear.view(-1, 1, 1, 1)), classes[..., rows, columns]
-    seen = None if guess is None else guess[..., rows, columns].float()
+    near_plain = None if plain is None else plain[..., rows, columns]
     if step > 1:
         near, marks = F.avg_pool2d(_even(near, step), step), _agreed(_even(marks, step), step)
-        seen = None if seen is None else F.avg_pool2d(_even(seen, step), step)
-    beside = max(1, round(BESIDE * min(pixels.height, pixels.width) / step))
-    fields = _searched(near, marks, linear, seen, step=step, beside=beside)
+        near_plain = None if near_plain is None else _agreed(_even(near_plain, step), step)
+    fields = _searched(near, marks, linear, near_plain, step=step)
     return _finished(colours, pixels, linear, fields, origin=(rows.start, columns.start), step=step)
 
 
@@ -159,28 +158,36 @@ def _supply(classes: Tensor, known: int) -> Tensor:
     return torch.where(unknown > 0, certain / (SCARCE * unknown).clamp(min=SCARCE), 1.0).clamp(max=1.0)
 
 
-def _plain(classes: Tensor, guess: Tensor, *, beside: int) -> tuple[Tensor, Tensor]:
-    """Return the unknown pixels that stand for scarce foreground and background, all N×H×W.
+def plain_pixels(classes: Tensor, guess: Tensor) -> Tensor:
+    """Return N×1×H×W uint8: foreground and background where an unknown pixel can stand for the class, if that is scarce; else unknown.
 
-    Those that a first look calls plain, where they are enough, the plainer the less scarce the class is; and of the opposite class plain
-    pixels at most `beside` away from them: the gaps of a net, not the faint parts of a veil.
+    classes: N×1×H×W; guess: alpha as a first look has it, the same shape. Pixels that it calls plainly opaque or clear, where they are
+    enough, the plainer the less scarce the class is; and of the opposite class plain pixels near those: the gaps of a net, not the
+    faint parts of a veil.
     """
     unknown = classes == UNKNOWN
     least = ENOUGH * unknown.flatten(1).sum(1)
-    taken = []
-    for known, alike in ((FOREGROUND, guess), (BACKGROUND, 1.0 - guess)):
-        supply = _supply(classes, known).view(-1, 1, 1)
-        plain = unknown & (alike > PLAIN + (1.0 - PLAIN) * supply)
-        taken.append(plain & (plain.flatten(1).sum(1) > least).view(-1, 1, 1))
-    near = [F.max_pool2d(which.float()[:, None], 2 * beside + 1, 1, beside)[:, 0] > 0 for which in taken]
-    return taken[0] | (unknown & (guess > PLAIN) & near[1]), taken[1] | (unknown & (guess < 1.0 - PLAIN) & near[0])
+    beside = max(1, round(BESIDE * min(classes.shape[-2:])))
+    opaque, clear = unknown & (guess > PLAIN), unknown & (guess < 1.0 - PLAIN)
+    bar = [PLAIN + (1.0 - PLAIN) * _supply(classes, known).view(-1, 1, 1, 1) for known in (FOREGROUND, BACKGROUND)]
+    wanted = [w & (w.flatten(1).sum(1) > least).view(-1, 1, 1, 1) for w in (opaque & (guess > bar[0]), clear & (1.0 - guess > bar[1]))]
+    result = torch.full_like(classes, UNKNOWN, dtype=torch.uint8)
+    result[wanted[0] | (opaque & _around_by(wanted[1], beside))] = FOREGROUND
+    result[wanted[1] | (clear & _around_by(wanted[0], beside))] = BACKGROUND
+    return result
 
 
-def _completed(flat: Tensor, classes: Tensor, linear: Tensor, plain: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
+def _around_by(which: Tensor, reach: int) -> Tensor:
+    """Return what is within a square of `reach` pixels of N×1×H×W bool."""
+    spread = F.max_pool2d(which.float(), (2 * reach + 1, 1), 1, (reach, 0))
+    return F.max_pool2d(spread, (1, 2 * reach + 1), 1, (0, reach)) > 0
+
+
+def _completed(flat: Tensor, classes: Tensor, linear: Tensor, plain: Tensor | None) -> tuple[Tensor, Tensor]:
     """Return the known foreground and background, N×H×W bool, never empty in a frame that has unknown pixels; `plain` counts as known."""
     known_f, known_b = classes == FOREGROUND, classes == BACKGROUND
     if plain is not None:
-        known_f, known_b = known_f | plain[0], known_b | plain[1]
+        known_f, known_b = known_f | (plain == FOREGROUND), known_b | (plain == BACKGROUND)
     lacking = ((classes == UNKNOWN).flatten(1).any(1) & ~(known_f.flatten(1).any(1) & known_b.flatten(1).any(1))).nonzero()[:, 0]
     for n in lacking.tolist():
         view = flat.view(3, *classes.shape)[:, n].permute(1, 2, 0)
@@ -188,9 +195,9 @@ def _completed(flat: Tensor, classes: Tensor, linear: Tensor, plain: tuple[Tenso
         if not known_f[n].any() and not known_b[n].any():
             known_b[n] = _border(known_b[n])
         if not known_f[n].any():
-            known_f[n] = _least_alike(view, known_b[n], classes[n] == UNKNOWN)
+            known_f[n] = _least_alike(view, known_b[n], (classes[n] == UNKNOWN) & ~known_b[n])
         if not known_b[n].any():
-            known_b[n] = _least_alike(view, known_f[n], classes[n] == UNKNOWN)
+            known_b[n] = _least_alike(view, known_f[n], (classes[n] == UNKNOWN) & ~known_f[n])
     return known_f, known_b
 
 
@@ -223,19 +230,19 @@ def _frequencies(places: Tensor) -> Tensor:
     for dim in (2, 3, 4):
         kernel = torch.tensor(BELL, device=counts.device).view([-1 if d == dim else 1 for d in range(5)])
         around = [len(BELL) // 2 if d == dim else 0 for d in (4, 3, 2) for _ in range(2)]
-        counts = F.conv3d(F.pad(counts, around, mode="replicate"), kernel)
+        with torch.autocast(counts.device.type, enabled=False):
+            counts = F.conv3d(F.pad(counts, around, mode="replicate"), kernel)
     return counts.flatten() / max(1, len(places))
 
 
-def _searched(colours: Tensor, classes: Tensor, linear: Tensor, guess: Tensor | None, *, step: int, beside: int) -> tuple[Tensor, Tensor]:
+def _searched(colours: Tensor, classes: Tensor, linear: Tensor, plain: Tensor | None, *, step: int) -> tuple[Tensor, Tensor]:
     """Search pairs for the unknown pixels and smooth them; return mean foreground and background, N×6×h×w, and a plane per cell.
 
     The plane, N×4×…, is slope 3 and offset 1: alpha is slope · guide + offset, the guide being the colours as `_guide` shows them.
     """
     unknown = classes[:, 0] == UNKNOWN
     flat = colours.transpose(0, 1).reshape(3, -1)
-    plain = None if guess is None else _plain(classes[:, 0], guess[:, 0], beside=beside)
-    known_f, known_b = _completed(flat, classes[:, 0], linear, plain)
+    known_f, known_b = _completed(flat, classes[:, 0], linear, None if plain is None else plain[:, 0])
     weight = perceptual_weight(colours.transpose(0, 1), linear.view(-1, 1, 1))
     grown_f, grown_b = grown(known_f, known_b, flat, weight.flatten(), step=step)
     wanted = unknown & ~(grown_f | grown_b)

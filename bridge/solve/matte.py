@@ -122,7 +122,7 @@ class Matter:
     def _look(self, classes: Tensor, inputs: Tensor) -> Tensor:
         """Return the alpha of a frame by itself: what `MattingNetwork.alone` does, tile by tile."""
         features = self._encode(inputs)
-        return exact_where_certain(self.refined(inputs, self._network.fuse(features, features, features), classes), classes)
+        return self.refined(inputs, self._network.fuse(features, features, features), classes)
 
     def _extended(self, image: Tensor, window: Window, region: Window) -> Tensor:
         """Return H×W×C of a data window as 1×C×H×W of its region on the device, repeated at the edges."""
@@ -161,18 +161,21 @@ class Matter:
                 around = torch.cat([cropped(context, t, side=side, halo=HALO, stride=REDUCTION) for t in batch])
                 result = self._network.refine(with_halo, around, halo=HALO)
             except (RuntimeError, MemoryError) as error:
-                self._take_fewer(error)
+                self._take_fewer(error, tried=len(batch))
                 continue
             for (rows, columns), tile in zip(batch, result, strict=True):
                 alpha[0, :, rows, columns] = tile[:, : rows.stop - rows.start, : columns.stop - columns.start]
             tiles = tiles[len(batch) :]
         return alpha
 
-    def _take_fewer(self, error: BaseException) -> None:
-        """Go on with half as many tiles at once when memory ran out; any other error, and one of a single tile, is raised."""
-        if self._at_once == 1 or not is_memory(error):
+    def _take_fewer(self, error: BaseException, *, tried: int) -> None:
+        """Go on with half as many tiles at once when memory ran out; any other error, and one of a single tile, is raised.
+
+        Several threads may come here at once, each with what it tried.
+        """
+        if tried == 1 or not is_memory(error):
             raise error
-        self._at_once = max(1, self._at_once // 2)
+        self._at_once = min(self._at_once, tried // 2)
         log.warning("%s has not enough memory; fewer tiles are computed at once, which is slower", self._engine.device)
         if self._engine.torch_device.type == "cuda":
             torch.cuda.empty_cache()

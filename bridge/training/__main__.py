@@ -9,14 +9,13 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from bridge.models.matting import MattingNetwork
 from bridge.models.propagation import PropagationNetwork
 
 from . import checkpoint, judges, stages
 from .footage import Footage
-from .joint import JointLessons, Stages, carrier_of, judge_joint, looker_of
+from .joint import JointLessons, Stages, carrier_of, fresh_matting, judge_joint, looker_of
 from .loop import Plan, train
 
 
@@ -28,7 +27,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder of the run's checkpoints")
     parser.add_argument("--resume", action="store_true", help="go on from the latest checkpoint in the folder")
     parser.add_argument(
-        "--start", type=Path, action="append", default=[], help="begin a new run from another's averaged or shipped weights; repeatable"
+        "--start",
+        type=Path,
+        action="append",
+        default=[],
+        help="begin a new run from another's averaged or shipped weights; repeatable; stage 2 also takes its first looks with them",
     )
     parser.add_argument("--trimaps-by", type=Path, help="a run or shipped weights of stage 1: its trimaps are seen by stage 2")
     parser.add_argument("--device", default="auto")
@@ -63,7 +66,7 @@ def main() -> None:
     network = begun(args.stage, found)
     if isinstance(network, Stages):
         carrier = carrier_of(args.out, network.propagation, resume=args.resume, device=device)
-        lessons = JointLessons(carrier, looker_of(args.out, network.matting, resume=args.resume, device=device))
+        lessons = JointLessons(carrier=carrier, looker=looker_of(args.out, network.matting, resume=args.resume, device=device))
         judge = functools.partial(judge_joint, footage=footage, data=args.data)
         train(network, lessons.step, judge=judge, shadow=Stages(), **common)
     elif isinstance(network, MattingNetwork):
@@ -84,7 +87,7 @@ def begun(stage: str, found: list[dict[str, Tensor]]) -> PropagationNetwork | Ma
     Raises RuntimeError for any other, and ValueError for a second one of the same kind.
     """
     propagation = PropagationNetwork()
-    matting = convert_conv2d_weight_memory_format(MattingNetwork(), torch.channels_last)
+    matting = fresh_matting()
     wanted: dict[str, list[PropagationNetwork | MattingNetwork]]
     wanted = {"propagation": [propagation], "matting": [matting], "joint": [propagation, matting]}
     filled = []

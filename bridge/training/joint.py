@@ -1,4 +1,4 @@
-"""Both stages in one run: each learns from its own loss, and stage 2 from the trimaps that stage 1 carried when the run began."""
+"""Both stages in one run, each by its own loss; and the networks, as they were when the run began, that make what stage 2 learns from."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TypeVar
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from bridge.models.matting import MattingNetwork
 from bridge.models.propagation import PropagationNetwork
@@ -35,7 +36,7 @@ class JointLessons:
     """A step of both stages. The trimaps carried over and the first looks are those of networks that stay as they are, so that a resumed
     run goes on exactly."""
 
-    def __init__(self, carrier: PropagationNetwork | None, looker: MattingNetwork | None) -> None:
+    def __init__(self, *, carrier: PropagationNetwork | None, looker: MattingNetwork | None) -> None:
         self._matting = MattingLessons(carrier=carrier, looker=looker)
 
     def step(self, network: nn.Module, *, step: int, seed: int, setting: Setting) -> tuple[Tensor, dict[str, float]]:
@@ -49,15 +50,20 @@ class JointLessons:
 
 def carrier_of(folder: Path, network: PropagationNetwork | None, *, resume: bool, device: torch.device) -> PropagationNetwork | None:
     """Return the stage 1 whose trimaps a run's stage 2 sees, if any: see `kept`."""
-    return kept(folder / CARRIER, network, PropagationNetwork, resume=resume, device=device)
+    return kept(folder / CARRIER, network=network, make=PropagationNetwork, resume=resume, device=device)
 
 
 def looker_of(folder: Path, network: MattingNetwork | None, *, resume: bool, device: torch.device) -> MattingNetwork | None:
     """Return the stage 2 that takes the first look at what a run's stage 2 looks at twice: see `kept`."""
-    return kept(folder / LOOKER, network, MattingNetwork, resume=resume, device=device)
+    return kept(folder / LOOKER, network=network, make=fresh_matting, resume=resume, device=device)
 
 
-def kept(file: Path, network: N | None, make: Callable[[], N], *, resume: bool, device: torch.device) -> N | None:
+def fresh_matting() -> MattingNetwork:
+    """Return a new stage 2 in the memory layout in which it trains: the layout changes the last bits of a result."""
+    return convert_conv2d_weight_memory_format(MattingNetwork(), torch.channels_last)
+
+
+def kept(file: Path, *, network: N | None, make: Callable[[], N], resume: bool, device: torch.device) -> N | None:
     """Return a copy of a network as it is now, kept in a file of the run for when it is resumed; then the kept one, if there is one."""
     if resume:
         if not file.exists():

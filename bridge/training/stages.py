@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -131,13 +132,17 @@ def prepared(seed: int, setting: Setting, *, carrier: PropagationNetwork | None 
     flat = [x.flatten(0, 1) for x in (clips.view, clips.plate, clips.classes)]
     linear, step = clips.linear.repeat_interleave(t), 1 + seed % 2
     if looker is not None and draw.random() < LOOKED_TWICE:
-        with torch.autocast(setting.device.type, dtype=setting.precision, enabled=setting.precision != torch.float32):
-            inputs = looked_twice(*flat, linear=linear, look=looker.alone, step=step)
+        inputs = looked_twice(*flat, linear=linear, look=functools.partial(_look, looker, setting.precision), step=step)
     else:
         inputs = matting_inputs(*flat, linear=linear, step=step)
     inputs = inputs.unflatten(0, (n, t))
     contrast = (clips.foreground.clamp(0, 1) - clips.background.clamp(0, 1)).abs().mean(2, keepdim=True)
     return Lesson(inputs.half(), clips.alpha, contrast, clips.classes)
+
+
+def _look(looker: MattingNetwork, precision: torch.dtype, inputs: Tensor) -> Tensor:
+    with torch.autocast(inputs.device.type, dtype=precision, enabled=precision != torch.float32):
+        return looker.alone(inputs)
 
 
 def carried(carrier: PropagationNetwork, clips: Clips, *, precision: torch.dtype) -> Clips:
