@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from bridge.models.inputs import CHANNELS, PRIOR_ALPHA, encoded, looked_twice, matting_inputs
 from bridge.models.layers import folded
 from bridge.models.matting import HALO, REDUCTION, Features, MattingNetwork, corrected, exact_where_certain, reduced
-from bridge.models.propagation import DOUBT, PropagationNetwork, certain_classes, token_places
+from bridge.models.propagation import DOUBT, LIKELIER, PropagationNetwork, calibrated, certain_classes, token_places
 from bridge.models.temporal import TAPS, Alignment, deformable_convolution, sample
 
 
@@ -153,6 +153,25 @@ def test_faint_background_counts_beside_sure_background_and_cuts_no_hole_into_a_
     probabilities[0, :, :, 52:] = torch.tensor([0.0, 0.5, 0.5])[:, None, None]
     classes = certain_classes(probabilities, size=(64, 64))
     assert classes[0, 0, 32].tolist() == [0] * 20 + [1] * 32 + [2] * 12
+
+
+def test_a_small_hole_in_a_subject_is_unknown_however_sure_it_is() -> None:
+    probabilities = torch.zeros(1, 3, 96, 96)
+    probabilities[:, 2], probabilities[:, :, :, :20] = 1.0, torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1)
+    probabilities[:, :, 30:40, 40:50] = torch.tensor([0.9, 0.1, 0.0]).view(1, 3, 1, 1)
+    probabilities[:, :, 60:80, 60:80] = torch.tensor([0.9, 0.1, 0.0]).view(1, 3, 1, 1)
+    classes = certain_classes(probabilities, size=(96, 96))[0, 0]
+    assert bool((classes[:, :19] == 0).all())
+    assert bool((classes[30:40, 40:50] == 1).all()), "an eye"
+    assert bool((classes[62:78, 62:78] == 0).all()), "a gap between an arm and a body"
+
+
+def test_background_is_decided_by_better_odds_than_the_network_gives_it() -> None:
+    given = torch.tensor([0.30, 0.55, 0.15]).view(1, 3, 1, 1)
+    found = calibrated(given)
+    assert float(found.sum()) == pytest.approx(1.0)
+    assert float(found[0, 0] / found[0, 1]) == pytest.approx(LIKELIER * 0.30 / 0.55)
+    assert float(found[0, 2] / found[0, 1]) == pytest.approx(0.15 / 0.55)
 
 
 def test_a_frame_alone_is_one_between_itself_and_itself(matting: MattingNetwork) -> None:

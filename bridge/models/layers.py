@@ -76,3 +76,8 @@ def folded(network: nn.Module) -> nn.Module:
                     child[i + 1] = nn.Identity()
         setattr(network, name, child)
     return network
+
+
+def highest_near(maps: Tensor, reach: int) -> Tensor:
+    """Return N×C×H×W, the highest value in the square that reaches so many pixels to each side; rows and columns one after the other."""
+    return F.max_pool2d(F.max_pool2d(maps, (2 * reach + 1, 1), 1, (reach, 0)), (1, 2 * reach + 1), 1, (0, reach))

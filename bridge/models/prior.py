@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .guided import guided_plane
+from .layers import highest_near
 from .nearest import BACKGROUND, FOREGROUND, UNKNOWN, distances, nearest_known
 from .sampling import Pixels, best_pairs, grown, perceptual_weight, shared, unknown_pixels
 
@@ -172,15 +173,9 @@ def plain_pixels(classes: Tensor, guess: Tensor) -> Tensor:
     bar = [PLAIN + (1.0 - PLAIN) * _supply(classes, known).view(-1, 1, 1, 1) for known in (FOREGROUND, BACKGROUND)]
     wanted = [w & (w.flatten(1).sum(1) > least).view(-1, 1, 1, 1) for w in (opaque & (guess > bar[0]), clear & (1.0 - guess > bar[1]))]
     result = torch.full_like(classes, UNKNOWN, dtype=torch.uint8)
-    result[wanted[0] | (opaque & _around_by(wanted[1], beside))] = FOREGROUND
-    result[wanted[1] | (clear & _around_by(wanted[0], beside))] = BACKGROUND
+    result[wanted[0] | (opaque & (highest_near(wanted[1].float(), beside) > 0))] = FOREGROUND
+    result[wanted[1] | (clear & (highest_near(wanted[0].float(), beside) > 0))] = BACKGROUND
     return result
-
-
-def _around_by(which: Tensor, reach: int) -> Tensor:
-    """Return what is within a square of `reach` pixels of N×1×H×W bool."""
-    spread = F.max_pool2d(which.float(), (2 * reach + 1, 1), 1, (reach, 0))
-    return F.max_pool2d(spread, (1, 2 * reach + 1), 1, (0, reach)) > 0
 
 
 def _completed(flat: Tensor, classes: Tensor, linear: Tensor, plain: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .layers import ConvUnit, Down, ResidualUnit, Up, initialise
+from .layers import ConvUnit, Down, ResidualUnit, Up, highest_near, initialise
 from .local_attention import Closeup, LocalAttention, best_matches
 
 STRIDE = 8  # pixels of the working view to a token
@@ -30,7 +30,9 @@ WAVES = 4  # spatial frequencies per axis in a token's position
 CONTENT = TOKEN - 4 * WAVES
 PATCH = 4 * 3  # trimap (or colour) at stride 4 inside a token: 2×2 places, 3 channels
 CERTAIN = 0.45  # a class must be at least this probable to be called certain
-SURE, NEAR = 0.6, 8  # background must be this probable within so many working pixels of there
+LIKELIER = 1.6  # background's odds against what the network says; training weighs mistakes on unknown pixels the more
+SURE, NEAR = 0.65, 8  # background must be this probable within so many working pixels of there
+CORE = 6  # and part of a region of background that holds a square of so many working pixels to each side
 FLOOR = 0.02  # probabilities are kept this far from 0 before their logarithm
 AGREED = 0.3  # how much what was read from near counts, to begin with
 DOUBT = 2.0  # what a place of a solved frame must match better by, in logits, to be read like one of a key
@@ -153,15 +155,24 @@ class PropagationNetwork(nn.Module):
             return F.interpolate(logits + self.trust * finer.float() + counts * closely, scale_factor=2.0, mode="bilinear")
 
 
+def calibrated(probabilities: Tensor) -> Tensor:
+    """Return N×3×H×W probabilities of which classes are decided: background LIKELIER than the network's, the sum 1 again."""
+    odds = torch.cat([LIKELIER * probabilities[:, :1], probabilities[:, 1:]], 1)
+    return odds / odds.sum(1, keepdim=True)
+
+
 def certain_classes(probabilities: Tensor, *, size: tuple[int, int]) -> Tensor:
     """Return N×1×H×W uint8 classes, 0 background, 1 unknown, 2 foreground, at a size (height, width), from N×3×h×w probabilities.
 
-    Background must be more probable still near by (hysteresis, Canny 1986), so that no faint hole is cut into a subject. Where it would
-    touch foreground, the pixels between become unknown: no edge is harder than a working pixel.
+    They are `calibrated` first. Background must be more probable still near by (hysteresis, Canny 1986), and near by fill a square,
+    so that neither a faint hole nor a small one is cut into a subject. Where it would touch foreground, the pixels between
+    become unknown: no edge is harder than a working pixel.
     """
-    certain = probabilities[:, 0::2]
+    certain = calibrated(probabilities)[:, 0::2]
     background, foreground = (certain >= CERTAIN).float().split(1, 1)
-    background = background * (F.max_pool2d(certain[:, :1], 2 * NEAR + 1, 1, NEAR) >= SURE)
+    background = background * (highest_near(certain[:, :1], NEAR) >= SURE)
+    core = 1.0 - highest_near(1.0 - background, CORE)
+    background = background * highest_near(core, CORE + NEAR)
     touch = F.max_pool2d(background, 3, 1, 1) * F.max_pool2d(foreground, 3, 1, 1) > 0
     certain = certain * torch.cat([background, foreground], 1) * ~touch
     full = (F.interpolate(certain.float(), size=size, mode="bilinear") >= CERTAIN).to(torch.uint8)

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from bridge.imaging.resample import resized
 from bridge.models.layers import NARROWEST
-from bridge.models.propagation import CERTAIN, COARSEST, STRIDE, Memory, PropagationNetwork, certain_classes, token_places
+from bridge.models.propagation import CERTAIN, COARSEST, STRIDE, Memory, PropagationNetwork, calibrated, certain_classes, token_places
 from bridge.shot.plates import Plate, Plates
 from bridge.shot.profile import MEMORY_EVERY, MEMORY_KEPT, Profile
 from bridge.shot.segments import Segment
@@ -160,7 +160,7 @@ def confidence(probabilities: Tensor, doubt: Tensor) -> float:
 
     A band narrower than a hundredth of the frame counts as that, so that a frame without a subject is sure.
     """
-    certain = (probabilities[:, 0:1] >= CERTAIN) | (probabilities[:, 2:3] >= CERTAIN)
+    certain = (calibrated(probabilities)[:, 0::2] >= CERTAIN).any(1)
     band = max(float((~certain).float().mean()), SMALLEST_BAND)
     return math.exp(-float(doubt.mean()) / band)
 
