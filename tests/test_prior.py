@@ -166,11 +166,12 @@ def test_what_stands_for_one_class_never_stands_for_the_other() -> None:
 
 def test_a_class_is_scarce_against_the_unknown_of_its_own_frame() -> None:
     classes = torch.zeros(3, 1, 10, 100, dtype=torch.uint8)
-    classes[0], classes[1:, ..., :50], classes[2, ..., :10] = 0, 1, 2
-    share = 10 / 40
-    assert share < SCARCE
+    few = int(100 * SCARCE) - 1
+    classes[0], classes[1:, ..., :100], classes[2, ..., :few] = 0, 1, 2
+    classes[:2, ..., :1, -30:] = 0
+    assert 0 < few / (100 - few) < SCARCE
     assert scarce(classes, 2).tolist() == [False, True, True]
-    assert scarce(classes, 0).tolist() == [False, False, False]
+    assert scarce(classes, 0).tolist() == [False, False, True]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 1), (2, 3), (17, 31)])
