@@ -72,15 +72,15 @@ def of_networks(networks: Networks, clips: Clips) -> tuple[dict[str, Alphas], di
     forgetful = propagated(networks.propagation, clips, [0], memory=False)
     true = clips.classes[0]
     network = networks.matting
-    from_one = shown(clips, one, network=network)
+    once, from_one = shown(clips, one), shown(clips, one, network=network)
     found = {
         OURS: mattes(network, from_one, one),
         "both stages, three keys": mattes(network, shown(clips, three, network=network), three),
         "stage 2 alone, true trimaps": mattes(network, shown(clips, true, network=network), true),
         ALONE: mattes(network, from_one, one, alone=True),
-        "no second look": mattes(network, shown(clips, one), one),
+        "no second look": mattes(network, once, one),
         "no memory: each frame reads the key alone": mattes(network, shown(clips, forgetful, network=network), forgetful),
-        "no network: colour prior, same trimaps": priors(shown(clips, one), one),
+        "no network: colour prior, same trimaps": priors(once, one),
         "no network: colour prior, true trimaps": priors(shown(clips, true), true),
     }
     trimaps = {ONE_KEY: one, "three keys": three, "one key, no memory": forgetful}
