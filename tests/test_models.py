@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bridge.models.inputs import CHANNELS, PRIOR_ALPHA, encoded, looked_twice, matting_inputs
+from bridge.models.inputs import CHANNELS, FIRST_LOOK, PRIOR_ALPHA, encoded, looked_twice, matting_inputs
 from bridge.models.layers import folded
 from bridge.models.matting import HALO, REDUCTION, Features, MattingNetwork, corrected, exact_where_certain, reduced
 from bridge.models.propagation import DOUBT, LIKELIER, PropagationNetwork, calibrated, certain_classes, token_places
@@ -325,6 +325,7 @@ def test_only_a_frame_that_lacks_a_class_is_looked_at_twice() -> None:
     assert torch.equal(twice[0], once[0])
     assert (twice[1:, PRIOR_ALPHA] - once[1:, PRIOR_ALPHA]).abs().max() > 0.1
     assert torch.equal(twice[1:, :PRIOR_ALPHA], once[1:, :PRIOR_ALPHA])
+    assert torch.equal(twice[1:, FIRST_LOOK], torch.where(classes[1:] == 1, 2.0 * guess - 1.0, 0.0)[:, 0])
 
 
 def test_a_frame_looked_at_twice_does_not_see_the_others_of_its_batch(matting: MattingNetwork) -> None:

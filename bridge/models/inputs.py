@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .nearest import BACKGROUND, FOREGROUND
+from .nearest import BACKGROUND, FOREGROUND, UNKNOWN
 from .prior import distances, explained, plain_pixels, scarce
 
-CHANNELS = 17
+CHANNELS = 18
 PRIOR_ALPHA = 8  # channel of the prior's alpha
+FIRST_LOOK = 17  # channel of what a first look said
 DISTANCE_LIMIT = 64.0  # pixels; farther is all the same
 
 
@@ -35,12 +36,13 @@ def encoded(colours: Tensor, linear: Tensor | bool) -> Tensor:
 
 
 def matting_inputs(view: Tensor, colours: Tensor, classes: Tensor, *, linear: Tensor | bool, step: int = 1) -> Tensor:
-    """Return N×17×H×W float32 inputs of the matting network.
+    """Return N×18×H×W float32 inputs of the matting network.
 
     view: N×3×H×W, 0..1, the network's view; colours: N×3×H×W in the domain in which the plate mixes; classes: N×1×H×W, 0 background,
     1 unknown, 2 foreground; linear: whether `colours` are scene-linear; step: see `explained`.
     Channels: view 3, background / unknown / foreground 3, distances to background and foreground 2, the prior's alpha 1,
-    foreground 3, background 3, confidence 1, separation 1.
+    foreground 3, background 3, confidence 1, separation 1, and what a first look said 1: from -1, clear, to 1, opaque, and 0 where none
+    was taken or the trimap is certain.
     """
     inputs = view.new_empty(len(view), CHANNELS, *view.shape[2:])
     inputs[:, 0:3] = view
@@ -50,7 +52,7 @@ def matting_inputs(view: Tensor, colours: Tensor, classes: Tensor, *, linear: Te
         inputs[:, k] = away[:, 0].log1p_().div_(math.log1p(DISTANCE_LIMIT))
     inputs[:, PRIOR_ALPHA] = inputs[:, 5]
     inputs[:, 9:12], inputs[:, 12:15] = view, view
-    inputs[:, 15], inputs[:, 16] = 1.0, 0.0
+    inputs[:, 15], inputs[:, 16], inputs[:, FIRST_LOOK] = 1.0, 0.0, 0.0
     _explain(inputs, colours, classes, linear=linear, step=step)
     return inputs
 
@@ -69,14 +71,17 @@ def looked_twice(
     """Return `matting_inputs`; frames whose trimap has hardly any certain foreground or background are looked at twice.
 
     look: takes inputs and returns alpha, N×1×H×W float32, of each frame by itself. What it calls plainly opaque or clear then stands for
-    the class that is scarce, whose colours the prior could only guess at first. Other arguments as for `matting_inputs`.
+    the class that is scarce, whose colours the prior could only guess at first; and the network is shown what it said, which tells it how
+    well informed the prior now is. Other arguments as for `matting_inputs`.
     """
     inputs = matting_inputs(view, colours, classes, linear=linear, step=step)
     again = scarce(classes, FOREGROUND) | scarce(classes, BACKGROUND)
     if bool(again.any()):
         which: Tensor | slice = slice(None) if bool(again.all()) else again
         part, marks, kind = inputs[which], classes[which], linear if isinstance(linear, bool) else linear[which]
-        _explain(part, colours[which], marks, linear=kind, step=step, plain=plain_pixels(marks, look(part)))
+        guess = look(part)
+        _explain(part, colours[which], marks, linear=kind, step=step, plain=plain_pixels(marks, guess))
+        part[:, FIRST_LOOK] = torch.where(marks == UNKNOWN, 2.0 * guess - 1.0, 0.0)[:, 0]
         inputs[which] = part
     return inputs
 
