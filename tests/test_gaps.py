@@ -10,7 +10,7 @@ import pytest
 
 from bridge.training.foregrounds import pooled
 from bridge.training.gaps import pierced, twigs
-from bridge.training.openwork import Floats, dapple, foam, patterned, slats
+from bridge.training.openwork import PATTERNS, Floats, patterned
 
 
 def holes(alpha: np.ndarray) -> int:
@@ -54,7 +54,7 @@ def test_nothing_solid_stays_as_it_is() -> None:
     assert pierced(np.random.default_rng(0), empty) is empty
 
 
-@pytest.mark.parametrize("pattern", [dapple, slats, foam])
+@pytest.mark.parametrize("pattern", PATTERNS, ids=lambda pattern: pattern.__name__)
 def test_a_pattern_covers_part_of_the_picture_everywhere(pattern: Callable[[np.random.Generator, int], Floats]) -> None:
     drawn = [pattern(np.random.default_rng(k), 192) for k in range(12)]
     assert all(a.shape == (192, 192) and a.min() >= 0 and a.max() <= 1 for a in drawn)

@@ -16,7 +16,7 @@ FINER = 2  # parts of a pixel in which edges are drawn
 
 def patterned(rng: np.random.Generator, side: int) -> Bytes:
     """Draw one of the patterns, bent, and let it be seen through now and then."""
-    pattern = (dapple, slats, foam)[int(rng.integers(3))]
+    pattern = PATTERNS[int(rng.integers(len(PATTERNS)))]
     alpha = cv2.resize(_bent(rng, pattern(rng, side * FINER)), (side, side), interpolation=cv2.INTER_AREA)
     opacity = rng.uniform(0.4, 1.0) if rng.random() < 0.2 else 1.0
     return np.asarray(np.clip(255 * opacity * alpha, 0, 255) + 0.5).astype(np.uint8)
@@ -61,6 +61,49 @@ def foam(rng: np.random.Generator, side: int) -> Floats:
         cv2.fillPoly(cells, [fine(inner)], 255, cv2.LINE_AA, 4)
     cover = cells.astype(np.float32) / 255
     return np.asarray(1 - cover if walls else cover, np.float32)
+
+
+def labyrinth(rng: np.random.Generator, side: int) -> Floats:
+    """Draw winding bands or spots of one width, as of coral and worn paint: noise of one scale, split in two (Turing 1952)."""
+    width = side * np.exp(rng.uniform(np.log(0.006), np.log(0.04)))
+    small = max(16, int(side * min(1.0, 4.0 / width)))
+    white, scale = rng.standard_normal((small, small)).astype(np.float32), width * small / side
+    field = cv2.GaussianBlur(white, (0, 0), scale) - cv2.GaussianBlur(white, (0, 0), 1.6 * scale)
+    field = cv2.resize(field, (side, side), interpolation=cv2.INTER_CUBIC)
+    away = (field - np.quantile(field, rng.uniform(0.3, 0.7))) / (field.std() + 1e-6)
+    return np.asarray(0.5 + away * width / np.exp(rng.uniform(np.log(1.0), np.log(6.0))), np.float32).clip(0, 1)
+
+
+def scribbles(rng: np.random.Generator, side: int) -> Floats:
+    """Draw long winding strokes across each other, as of wire, ironwork and handwriting."""
+    cover = np.zeros((side, side), np.uint8)
+    thick = side * np.exp(rng.uniform(np.log(0.004), np.log(0.02)))
+    steps, pace, swing = 160, side * rng.uniform(0.004, 0.012), rng.uniform(0.03, 0.25)
+    for _ in range(int(np.exp(rng.uniform(np.log(25), np.log(110))))):
+        turns = rng.uniform(-0.06, 0.06) + swing * np.convolve(rng.standard_normal(steps + 8), np.full(9, 1 / 9), "valid")
+        heading = rng.uniform(0, 2 * np.pi) + np.cumsum(turns)
+        stroke = rng.uniform(0, side, 2) + pace * np.cumsum(np.stack([np.cos(heading), np.sin(heading)], -1), 0)
+        cv2.polylines(cover, [fine(stroke)], False, 255, max(1, round(thick * rng.uniform(0.5, 1.5))), cv2.LINE_AA, 4)
+    return np.asarray(cover / np.float32(255), np.float32)
+
+
+def stamps(rng: np.random.Generator, side: int) -> Floats:
+    """Draw one shape again and again, never quite in rows, or cut it out: prints, sequins, perforated sheets."""
+    pitch = side * np.exp(rng.uniform(np.log(0.03), np.log(0.12)))
+    around = np.linspace(0, 2 * np.pi, 48, endpoint=False)
+    waves = [rng.uniform(0, 0.5) / k * np.cos(k * around + rng.uniform(0, 2 * np.pi)) for k in range(2, 6)]
+    shape = np.stack([np.cos(around), np.sin(around)], -1) * np.clip(1 + sum(waves), 0.2, 2.0)[:, None]
+    size, stray, turned = pitch * rng.uniform(0.22, 0.48), rng.uniform(0.1, 0.4), rng.uniform(0, np.pi)
+    cover = np.zeros((side, side), np.uint8)
+    for middle in pitch * np.mgrid[-1 : side / pitch + 1, -1 : side / pitch + 1].reshape(2, -1).T:
+        turn = turned * rng.standard_normal()
+        own = size * rng.uniform(0.75, 1.1) * shape @ np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+        cv2.fillPoly(cover, [fine(own + middle + stray * pitch * rng.uniform(-1, 1, 2))], 255, cv2.LINE_AA, 4)
+    drawn = np.asarray(cover / np.float32(255), np.float32)
+    return np.asarray(1 - drawn, np.float32) if rng.random() < 0.5 else drawn
+
+
+PATTERNS = (dapple, slats, foam, labyrinth, scribbles, stamps)
 
 
 def _bent(rng: np.random.Generator, alpha: Floats) -> Floats:
