@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from bridge.models.inputs import CHANNELS, PRIOR_ALPHA, matting_inputs
+from bridge.models.inputs import CHANNELS, FIRST_LOOK, PRIOR_ALPHA, matting_inputs
 from bridge.models.matting import MattingNetwork
 from bridge.training import drafts, losses
 from bridge.training.clips import make_clips
 from bridge.training.degrade import Wear
 from bridge.training.foregrounds import OPAQUE, OPEN, SEE_THROUGH, available, layer
 from bridge.training.glitches import KINDS, STILL, Glitch, camouflaged, drawn_glitch, loosened, mistaken, moments, worsened
-from bridge.training.stages import CONFIDENCE, UNKNOWN_CHANNEL, Setting, evened, misled, played, prepared
+from bridge.training.stages import CONFIDENCE, UNKNOWN_CHANNEL, Lesson, Setting, evened, misled, played, prepared
 
 SIZE = (32, 40)
 WEAR = Wear(shot=0.01, read=0.0, coarse=0.0, sharpen=0.0, eight=False, quality=0.0, worse=(1.0, 3.0, 1.0))
@@ -202,6 +202,15 @@ def test_what_is_lost_depends_on_the_neighbours_and_teaches_alignment_and_fusion
     other[:, [0, 3]] = inputs.roll(1, 0)[:, [0, 3]]
     with torch.no_grad():
         assert (network(other) - alpha).abs().max() > 1e-4
+
+
+def test_in_an_exchanged_clip_the_first_look_said_the_opposite() -> None:
+    inputs = torch.zeros(2, 4, CHANNELS, 8, 8)
+    inputs[:, :, FIRST_LOOK] = 0.4
+    empty = torch.zeros(2, 4, 1, 8, 8)
+    found = Lesson(inputs, empty, empty, torch.ones(2, 4, 1, 8, 8, dtype=torch.uint8)).exchanged([1]).inputs[:, :, FIRST_LOOK]
+    assert torch.equal(found[0], inputs[0, :, FIRST_LOOK])
+    assert torch.equal(found[1], -inputs[1, :, FIRST_LOOK])
 
 
 def test_an_exchanged_clip_is_what_the_network_would_be_shown_of_the_opposite_trimap() -> None:

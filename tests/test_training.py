@@ -35,7 +35,6 @@ from bridge.training.stages import (
     propagation_step,
     repainted,
     rolled_out,
-    solid,
 )
 
 SHIPPED = Path(__file__).parents[1] / "bridge" / "weights"
@@ -59,26 +58,6 @@ def test_clips_of_which_nothing_is_known_count_little_where_pixels_are_counted()
     unknown = torch.ones(3, 2, 1, 10, 10)
     unknown[1, :, :, 0, :2], unknown[2, :, :, :2] = 0.0, 0.0
     assert anchored(unknown).flatten().tolist() == pytest.approx([0.0, 0.4, 1.0], abs=1e-5)
-
-
-def test_squares_do_not_count_where_nearly_all_that_is_unknown_is_half_clear() -> None:
-    unknown, truth = torch.ones(4, 2, 1, 10, 10), torch.zeros(4, 2, 1, 10, 10)
-    unknown[3, :, :, 5:], truth[:, :, :, 5:] = 0.0, 1.0
-    truth[0, :, :, :7], truth[1, :, :, :4], truth[2, ..., 6:], truth[3, :, :, :2] = 0.5, 0.5, 0.5, 0.5
-    expected = [0.0, 1.0, 1.0, 1.0]
-    assert solid(unknown, truth).flatten().tolist() == pytest.approx(expected, abs=1e-5)
-    truth[3, :, :, :5] = 0.3
-    assert solid(unknown, truth)[3].item() == pytest.approx(0.0, abs=1e-5), "what is certain does not count"
-
-
-def test_haze_is_judged_by_distances_and_not_by_squares() -> None:
-    truth, classes = torch.full((1, 4, 1, 8, 8), 0.5), torch.ones(1, 4, 1, 8, 8, dtype=torch.uint8)
-    alpha = torch.stack([torch.full((1, 1, 8, 8), 0.2), torch.full((1, 1, 8, 8), 0.7)], 1)
-    inputs = torch.zeros(1, 4, CHANNELS, 8, 8)
-    terms = [_matting_loss(alpha, Lesson(inputs, t, torch.zeros_like(t), classes), inputs)[1] for t in (truth, torch.zeros_like(truth))]
-    assert [t["square"] for t in terms] == [0.0, pytest.approx(2.0 * (0.2**2 + 0.7**2) / 2)]
-    assert [t["change"] for t in terms] == [0.0, pytest.approx(6.0 * 0.5**2)]
-    assert terms[0]["alpha"] == pytest.approx(0.25, abs=1e-3)
 
 
 def test_temporal_loss_forgives_a_constant_error() -> None:

@@ -29,7 +29,6 @@ REPEATED, FIRST = 0.12, 0.08  # shares of clips shown as one photograph, and as 
 MISLED = 0.25  # of the clips have a frame whose prior is wrong in patches, beyond what its colours would explain
 HEAVIEST, NEARLY_RIGHT = 8.0, 0.03  # most weight of a pixel; mean error of a prior below which clips are alike
 ANCHOR = 0.05  # share of certain pixels from which on a clip counts whole
-SOLID, HAZY = 0.45, 0.70  # shares of unknown pixels that are half clear: up to one squares count whole, from the other on not at all
 CARRIED, FARTHEST = 0.5, 10  # share of batches with stage 1's own trimaps, where there is one; frames from the key at most
 LOOKED_TWICE = 0.6  # share of batches in which, where there is a looker, frames are looked at twice as a solve does
 EXCHANGED = 0.3  # of the clips have foreground and background exchanged
@@ -182,17 +181,6 @@ def anchored(unknown: Tensor) -> Tensor:
     return ((1.0 - unknown.mean((1, 2, 3, 4), keepdim=True)) / ANCHOR).clamp(max=1.0)
 
 
-def solid(unknown: Tensor, truth: Tensor) -> Tensor:
-    """Return N×1×1×1×1, 0..1, how much squares count in a clip: less where nearly all that is unknown is half clear, as in haze.
-
-    unknown, truth: N×T×1×H×W. The answer that is best under squares is a mean of what may be true: right where a pixel is one of two
-    things, and too strong for a thin haze or too faint for a thick one, where the median is nearer.
-    """
-    partial = unknown * ((truth > 0.1) & (truth < 0.9))
-    share = partial.sum((1, 2, 3, 4), keepdim=True) / unknown.sum((1, 2, 3, 4), keepdim=True).clamp(min=1.0)
-    return ((HAZY - share) / (HAZY - SOLID)).clamp(0.0, 1.0)
-
-
 def misled(inputs: Tensor, draw: random.Random) -> Tensor:
     """Make the prior of one frame of some clips wrong in patches of the unknown region: even, blurred, shifted or inverted.
 
@@ -235,26 +223,24 @@ def _inverted(alpha: Tensor, draw: random.Random) -> Tensor:
 
 def _matting_loss(alpha: Tensor, lesson: Lesson, inputs: Tensor) -> tuple[Tensor, dict[str, float]]:
     """Return the loss: most terms weigh clips as `evened` does; "sum" and "regrets" count every unknown pixel of `anchored` clips alike, as
-    SAD and dtSSD do. Squares count in `solid` clips."""
+    SAD and dtSSD do."""
     classes, truth, contrast = (m[:, 1:-1] for m in (lesson.classes, lesson.alpha, lesson.contrast))
     unknown = (classes == 1).float()
     before = torch.where(classes == 1, inputs[:, 1:-1, PRIOR_ALPHA : PRIOR_ALPHA + 1], truth)
     weight = evened(unknown, (before - truth).abs())
     exact = exact_where_certain(alpha, classes)
     alike = unknown * anchored(unknown)
-    squared = truth + solid(unknown, truth).sqrt() * (exact - truth)
     flat, plain = ([x.flatten(0, 1) for x in (exact, truth, which)] for which in (weight, alike))
-    flat_squared, plain_squared = ([x.flatten(0, 1) for x in (squared, truth, which)] for which in (weight, alike))
     terms = {
         "alpha": losses.alpha_loss(*flat),
         "regret": losses.regret_loss(*flat, before=before.flatten(0, 1)),
-        "square": 2.0 * losses.square_loss(*flat_squared),
+        "square": 2.0 * losses.square_loss(*flat),
         "composition": 0.5 * losses.composition_loss(*flat, contrast=contrast.flatten(0, 1)),
         "laplacian": 0.5 * losses.laplacian_loss(*flat),
         "gradient": 0.5 * losses.gradient_loss(*flat),
         "temporal": 1.5 * losses.temporal_loss(exact, truth, weight),
-        "change": 6.0 * losses.change_loss(squared, truth, weight),
-        "sum": losses.alpha_loss(*plain) + 2.0 * losses.square_loss(*plain_squared) + 6.0 * losses.change_loss(squared, truth, alike),
+        "change": 6.0 * losses.change_loss(exact, truth, weight),
+        "sum": losses.alpha_loss(*plain) + 2.0 * losses.square_loss(*plain) + 6.0 * losses.change_loss(exact, truth, alike),
         "regrets": losses.regret_loss(*plain, before=before.flatten(0, 1)),
     }
     prior = losses.alpha_loss(inputs[:, 1:-1, PRIOR_ALPHA : PRIOR_ALPHA + 1], truth, unknown)
