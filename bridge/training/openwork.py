@@ -64,7 +64,7 @@ def foam(rng: np.random.Generator, side: int) -> Floats:
 
 
 def labyrinth(rng: np.random.Generator, side: int) -> Floats:
-    """Draw winding bands or spots of one width, as of coral and worn paint: noise of one scale, split in two (Turing 1952)."""
+    """Draw winding bands or spots of one width, as of coral and worn paint: noise of one scale, split in two."""
     width = side * np.exp(rng.uniform(np.log(0.006), np.log(0.04)))
     small = max(16, int(side * min(1.0, 4.0 / width)))
     white, scale = rng.standard_normal((small, small)).astype(np.float32), width * small / side
@@ -84,7 +84,7 @@ def scribbles(rng: np.random.Generator, side: int) -> Floats:
         heading = rng.uniform(0, 2 * np.pi) + np.cumsum(turns)
         stroke = rng.uniform(0, side, 2) + pace * np.cumsum(np.stack([np.cos(heading), np.sin(heading)], -1), 0)
         cv2.polylines(cover, [fine(stroke)], False, 255, max(1, round(thick * rng.uniform(0.5, 1.5))), cv2.LINE_AA, 4)
-    return np.asarray(cover / np.float32(255), np.float32)
+    return np.asarray(cover.astype(np.float32) / 255, np.float32)
 
 
 def stamps(rng: np.random.Generator, side: int) -> Floats:
@@ -99,8 +99,8 @@ def stamps(rng: np.random.Generator, side: int) -> Floats:
         turn = turned * rng.standard_normal()
         own = size * rng.uniform(0.75, 1.1) * shape @ np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
         cv2.fillPoly(cover, [fine(own + middle + stray * pitch * rng.uniform(-1, 1, 2))], 255, cv2.LINE_AA, 4)
-    drawn = np.asarray(cover / np.float32(255), np.float32)
-    return np.asarray(1 - drawn, np.float32) if rng.random() < 0.5 else drawn
+    drawn = cover.astype(np.float32) / 255
+    return np.asarray(1 - drawn if rng.random() < 0.5 else drawn, np.float32)
 
 
 PATTERNS = (dapple, slats, foam, labyrinth, scribbles, stamps)
