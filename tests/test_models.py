@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bridge.models.inputs import CHANNELS, FIRST_LOOK, PRIOR_ALPHA, encoded, looked_twice, matting_inputs
-from bridge.models.layers import folded
-from bridge.models.matting import HALO, REDUCTION, Features, MattingNetwork, corrected, exact_where_certain, reduced
+from bridge.models.layers import AddedUnit, folded
+from bridge.models.matting import HALO, REDUCED, REDUCTION, Features, MattingNetwork, corrected, exact_where_certain, reduced
 from bridge.models.propagation import DOUBT, LIKELIER, PropagationNetwork, calibrated, certain_classes, token_places
 from bridge.models.temporal import TAPS, Alignment, deformable_convolution, sample
 
@@ -102,6 +102,33 @@ def test_a_fresh_network_returns_the_prior() -> None:
         alpha = MattingNetwork().eval()(inputs)
     assert alpha.shape == (1, 1, 1, 64, 96)
     assert (alpha[0, 0] - inputs[:, 1, PRIOR_ALPHA : PRIOR_ALPHA + 1]).abs().max() < 1e-5
+
+
+def test_a_fresh_added_unit_changes_nothing_and_a_trained_one_does() -> None:
+    unit, x = AddedUnit(8).eval(), torch.randn(1, 8, 6, 6)
+    assert torch.equal(unit(x), x)
+    torch.nn.init.ones_(unit.change[-1].weight)
+    assert (unit(x) - x).abs().max() > 1e-2
+
+
+def test_the_reduced_view_keeps_means_of_all_and_single_pixels_of_view_and_prior() -> None:
+    inputs = torch.rand(1, CHANNELS, 8, 12)
+    small = reduced(inputs)
+    assert small.shape == (1, REDUCED, 2, 3)
+    block, pixel, (row, column) = inputs[0, :, 4:8, 8:12], small[0, :, 1, 2], (3, 1)
+    assert torch.allclose(pixel[:CHANNELS], block.mean((1, 2)), atol=1e-6)
+    for kept, channel in enumerate((0, 1, 2, PRIOR_ALPHA)):
+        part = pixel[CHANNELS + 16 * kept + 4 * row + column]
+        assert float(part) == pytest.approx(float(block[channel, row, column] - block[channel].mean()), abs=1e-6)
+
+
+def test_threads_narrower_than_the_reduced_view_reach_its_every_level(matting: MattingNetwork) -> None:
+    even, threads = torch.full((2, 1, CHANNELS, 64, 64), 0.5)
+    threads[:, :3, :, ::4], threads[:, :3, :, 2::4] = 0.9, 0.1
+    assert torch.allclose(F.avg_pool2d(even, 4), F.avg_pool2d(threads, 4), atol=1e-6)
+    seen, missed = features_of(matting, threads), features_of(matting, even)
+    for level in fields(Features):
+        assert (getattr(seen, level.name) - getattr(missed, level.name)).abs().max() > 1e-2
 
 
 def test_no_change_keeps_zero_and_one_and_a_change_can_leave_them() -> None:

@@ -33,6 +33,23 @@ class ResidualUnit(nn.Module):
         return F.silu(x + self.second(self.first(x)))
 
 
+class AddedUnit(nn.Module):
+    """Two 3×3 convolutions whose result is added to what they see (He et al. 2016, Identity Mappings).
+
+    The last normalisation starts at zero (Goyal et al. 2017), so a network grown by such units answers as it did before.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        norm = nn.BatchNorm2d(channels)
+        nn.init.zeros_(norm.weight)
+        self.change = nn.Sequential(*ConvUnit(channels, channels), nn.Conv2d(channels, channels, 3, 1, 1, bias=False), norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        changed: Tensor = x + self.change(x)
+        return changed
+
+
 class Down(nn.Sequential):
     """Halve the resolution, then look around."""
 

@@ -17,10 +17,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .inputs import CHANNELS, PRIOR_ALPHA
-from .layers import ConvUnit, Down, ResidualUnit, Up, initialise
+from .layers import AddedUnit, ConvUnit, Down, ResidualUnit, Up, initialise
 from .temporal import Alignment, Fusion, sample
 
 REDUCTION = 4  # full-resolution pixels to a side of a pixel of the reduced view
+DETAILED = (0, 1, 2, PRIOR_ALPHA)  # inputs of which the reduced view keeps single pixels
+REDUCED = CHANNELS + len(DETAILED) * REDUCTION**2  # channels of the reduced view
 COARSEST = 32  # stride of the deepest level: regions are multiples of it
 HALO = 24  # full-resolution pixels around a tile; covers the receptive field of the fine levels (tested)
 RIM = 4  # of them, what the levels finer than stride 4 look at
@@ -43,8 +45,15 @@ def trimmed(maps: Tensor, edge: int) -> Tensor:
 
 
 def reduced(inputs: Tensor) -> Tensor:
-    """Average full-resolution inputs, N×C×H×W, over 4×4 pixels."""
-    return F.avg_pool2d(inputs, REDUCTION)
+    """Reduce full-resolution inputs, N×CHANNELS×H×W, by four: N×REDUCED×(H/4)×(W/4).
+
+    First the mean of every input over 4×4 pixels; then by how much view and prior differ from their mean in each of the 16, which is all
+    that is left of threads and strands narrower than that.
+    """
+    means = F.avg_pool2d(inputs, REDUCTION)
+    chosen = list(DETAILED)
+    parts = F.pixel_unshuffle(inputs[:, chosen], REDUCTION).unflatten(1, (len(chosen), REDUCTION**2))
+    return torch.cat([means, parts.sub_(means[:, chosen].unsqueeze(2)).flatten(1, 2)], 1)
 
 
 class MattingNetwork(nn.Module):
@@ -53,14 +62,16 @@ class MattingNetwork(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stem = ConvUnit(CHANNELS, 32)
-        self.to8 = Down(32, 64)
-        self.to16 = Down(64, 96)
-        self.to32 = Down(96, 128, units=2)
-        self.slim4, self.slim8, self.slim16 = (nn.Conv2d(a, b, 1) for a, b in ((32, 16), (64, 32), (96, 48)))
+        self.detail = nn.Sequential(ConvUnit(REDUCED - CHANNELS, 48), ConvUnit(48, 32))
+        self.to8 = nn.Sequential(Down(64, 64), AddedUnit(64))
+        self.to16 = nn.Sequential(Down(64, 96), AddedUnit(96), AddedUnit(96))
+        self.to32 = nn.Sequential(Down(96, 128, units=2), AddedUnit(128))
+        self.slim4, self.slim8, self.slim16 = (nn.Conv2d(a, b, 1) for a, b in ((64, 16), (64, 32), (96, 48)))
         self.align8, self.align16 = Alignment(32), Alignment(48)
         self.fuse4, self.fuse8 = Fusion(16, 32), Fusion(32, 64)
         self.fuse16, self.fuse32 = Fusion(48, 96), Fusion(128, 128)
-        self.up16, self.up8, self.up4 = Up(128, 192, 96), Up(96, 128, 64), Up(64, 64, 48)
+        self.up16, self.up8, self.up4 = Up(128, 192, 96), Up(96, 128, 64), Up(64, 96, 48)
+        self.again8 = AddedUnit(64)
         self.fine1 = ConvUnit(CHANNELS, 16)
         self.fine2 = nn.Sequential(ConvUnit(16, 32, stride=2), ConvUnit(32, 32))
         self.fine4 = ConvUnit(32, 48, stride=2)
@@ -73,8 +84,9 @@ class MattingNetwork(nn.Module):
         nn.init.zeros_(self.head.weight)
 
     def encode(self, reduced_inputs: Tensor) -> Features:
-        """Encode one frame: N×CHANNELS×(H/4)×(W/4), H and W multiples of 32."""
-        s4 = self.stem(reduced_inputs)
+        """Encode one frame: N×REDUCED×(H/4)×(W/4), H and W multiples of 32."""
+        means, parts = reduced_inputs.split([CHANNELS, REDUCED - CHANNELS], 1)
+        s4 = torch.cat([self.stem(means), self.detail(parts)], 1)
         s8 = self.to8(s4)
         s16 = self.to16(s8)
         return Features(s4, s8, s16, self.to32(s16))
@@ -88,7 +100,7 @@ class MattingNetwork(nn.Module):
         m4 = self.fuse4(warped[0], c4, warped[1])
         x = self.fuse32(before.s32, centre.s32, after.s32)
         x = self.up16(x, torch.cat([m16, centre.s16], 1))
-        x = self.up8(x, torch.cat([m8, centre.s8], 1))
+        x = self.again8(self.up8(x, torch.cat([m8, centre.s8], 1)))
         context: Tensor = self.up4(x, torch.cat([m4, centre.s4], 1))
         return context
 
