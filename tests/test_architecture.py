@@ -46,7 +46,7 @@ MAY_USE = {
     "report": {"wire", "sequence", "exr", "imaging", "shot", "version"},
     "farm": {"wire", "sequence", "exr", "shot", "version"},
     "install": {"wire"},
-    "training": {"models", "version"},
+    "training": {"models", "imaging", "version"},
     "evaluation": {"wire", "shipped", "shot", "window", "version", "sequence", "exr", "imaging", "models", "solve", "training"},
     "cli": {
         "shipped",

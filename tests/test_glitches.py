@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from bridge.models.inputs import CHANNELS, FIRST_LOOK, PRIOR_ALPHA, matting_inputs
+from bridge.models.inputs import CHANNELS, CONFIDENCE, FIRST_LOOK, PRIOR_ALPHA, matting_inputs
 from bridge.models.matting import MattingNetwork
 from bridge.training import drafts, losses
 from bridge.training.clips import make_clips
 from bridge.training.degrade import Wear
 from bridge.training.foregrounds import OPAQUE, OPEN, SEE_THROUGH, available, layer
 from bridge.training.glitches import KINDS, STILL, Glitch, camouflaged, drawn_glitch, loosened, mistaken, moments, worsened
-from bridge.training.stages import CONFIDENCE, UNKNOWN_CHANNEL, Lesson, Setting, evened, misled, played, prepared
+from bridge.training.stages import UNKNOWN_CHANNEL, Lesson, Setting, evened, misled, motion_of, played, prepared
 
 SIZE = (32, 40)
 WEAR = Wear(shot=0.01, read=0.0, coarse=0.0, sharpen=0.0, eight=False, quality=0.0, worse=(1.0, 3.0, 1.0))
@@ -193,7 +193,7 @@ def test_what_is_lost_depends_on_the_neighbours_and_teaches_alignment_and_fusion
     torch.nn.init.normal_(network.align8.place.weight, std=0.02)
     lesson = prepared(4, Setting(batch=2, size=64, footage=None, device=torch.device("cpu"), precision=torch.float32))
     inputs = lesson.inputs.float()
-    alpha = network(inputs)
+    alpha = network(inputs, motion_of(inputs))
     losses.alpha_loss(alpha, lesson.alpha[:, 1:-1], (lesson.classes[:, 1:-1] == 1).float()).backward()
     for part in (network.align8.place, network.align16.gather, network.fuse4.fuse[0], network.fuse8.excite, network.fuse16.where):
         assert part.weight.grad is not None
@@ -201,7 +201,7 @@ def test_what_is_lost_depends_on_the_neighbours_and_teaches_alignment_and_fusion
     other = inputs.clone()
     other[:, [0, 3]] = inputs.roll(1, 0)[:, [0, 3]]
     with torch.no_grad():
-        assert (network(other) - alpha).abs().max() > 1e-4
+        assert (network(other, motion_of(other)) - alpha).abs().max() > 1e-4
 
 
 def test_in_an_exchanged_clip_the_first_look_said_the_opposite() -> None:

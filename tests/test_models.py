@@ -13,7 +13,20 @@ from torch.nn import functional as F
 
 from bridge.models.inputs import CHANNELS, FIRST_LOOK, PRIOR_ALPHA, encoded, looked_twice, matting_inputs
 from bridge.models.layers import AddedUnit, folded
-from bridge.models.matting import HALO, REDUCED, REDUCTION, Features, MattingNetwork, corrected, exact_where_certain, reduced
+from bridge.models.matting import (
+    HALO,
+    REDUCED,
+    REDUCTION,
+    SHARED,
+    Features,
+    MattingNetwork,
+    corrected,
+    exact_where_certain,
+    guide,
+    neighbouring,
+    reduced,
+    shared,
+)
 from bridge.models.propagation import DOUBT, LIKELIER, PropagationNetwork, calibrated, certain_classes, token_places
 from bridge.models.temporal import TAPS, Alignment, deformable_convolution, sample
 
@@ -99,7 +112,7 @@ def test_a_fresh_alignment_does_not_move_its_neighbour() -> None:
 def test_a_fresh_network_returns_the_prior() -> None:
     inputs = torch.rand(1, 3, CHANNELS, 64, 96)
     with torch.no_grad():
-        alpha = MattingNetwork().eval()(inputs)
+        alpha = MattingNetwork().eval()(inputs, None)
     assert alpha.shape == (1, 1, 1, 64, 96)
     assert (alpha[0, 0] - inputs[:, 1, PRIOR_ALPHA : PRIOR_ALPHA + 1]).abs().max() < 1e-5
 
@@ -144,13 +157,13 @@ def test_alpha_is_exact_where_the_trimap_is_certain() -> None:
 
 
 def test_the_fine_levels_see_no_farther_than_the_halo(matting: MattingNetwork) -> None:
-    inputs, context = torch.rand(1, CHANNELS, 160, 160), torch.rand(1, 48, 40, 40)
-    changed, moved = inputs.clone(), context.clone()
+    given = [torch.rand(1, CHANNELS, 160, 160), torch.rand(1, 2 * len(SHARED), 160, 160), torch.rand(1, 48, 40, 40)]
+    changed = [part.clone() for part in given]
     edge, inner = 80 - HALO, slice(80, 160)
-    changed[..., :edge] = torch.rand(1, CHANNELS, 160, edge)
-    moved[..., : edge // REDUCTION] = torch.rand(1, 48, 40, edge // REDUCTION)
+    for part, stride in zip(changed, (1, 1, REDUCTION), strict=True):
+        part[..., : edge // stride] = torch.rand_like(part[..., : edge // stride])
     with torch.no_grad():
-        before, after = matting.refine(inputs, context), matting.refine(changed, moved)
+        before, after = matting.refine(*given), matting.refine(*changed)
     assert torch.equal(before[..., inner], after[..., inner])
     assert (before[..., : edge - 1] - after[..., : edge - 1]).abs().max() > 1e-3
 
@@ -161,15 +174,47 @@ def test_both_neighbours_reach_the_alpha(matting: MattingNetwork, neighbour: int
     other = inputs.clone()
     other[:, neighbour] = torch.rand(1, CHANNELS, 64, 64)
     with torch.no_grad():
-        assert (matting(inputs) - matting(other)).abs().max() > 1e-4
+        assert (matting(inputs, None) - matting(other, None)).abs().max() > 1e-4
+
+
+def test_motion_is_searched_on_the_views_luma_alone() -> None:
+    inputs = torch.rand(2, CHANNELS, 32, 48)
+    luma = (255.0 * (0.2126 * inputs[:, 0] + 0.7152 * inputs[:, 1] + 0.0722 * inputs[:, 2])).round()
+    assert (guide(inputs).float() - luma).abs().max() <= 1.0
+    inputs[:, 3:] = torch.rand(2, CHANNELS - 3, 32, 48)
+    assert (guide(inputs).float() - luma).abs().max() <= 1.0
+
+
+def test_each_neighbour_is_shown_where_its_own_motion_leads() -> None:
+    before, after = torch.rand(2, 1, len(SHARED), 32, 32)
+    motion = torch.zeros(1, 4, 32, 32)
+    motion[:, 0], motion[:, 3] = 3.0, -2.0  # down to the frame before, left to the one after
+    found = neighbouring(before, after, motion)
+    assert torch.equal(found[0, : len(SHARED), 29:], torch.zeros(len(SHARED), 3, 32)), "from outside the frame comes nothing"
+    assert (found[:, : len(SHARED), :29] - before[:, :, 3:]).abs().max() < 1e-4
+    assert (found[:, len(SHARED) :, :, 2:] - after[:, :, :, :-2]).abs().max() < 1e-4
+
+
+def test_neighbours_that_moved_are_fused_as_if_they_had_not(matting: MattingNetwork) -> None:
+    picture = F.interpolate(torch.rand(1, CHANNELS, 24, 24, generator=torch.Generator().manual_seed(4)), scale_factor=16.0, mode="bicubic")
+    there, here = picture[..., 32:352, 64:384], picture[..., 32:352, 32:352]  # what lies here at x lies there at x - 32
+    motion = torch.zeros(1, 4, 320, 320)
+    motion[:, 1] = motion[:, 3] = -32.0
+    still, moved = features_of(matting, here), features_of(matting, there)
+    inside = slice(40, 68)  # at stride 4, far from where the frame ends
+    with torch.no_grad():
+        same = matting.fuse(still, still, still, None)[..., 24:56, inside]
+        led, lost = (matting.fuse(moved, still, moved, m)[..., 24:56, inside] for m in (motion, None))
+    assert (led - same).abs().mean() < 0.2 * (lost - same).abs().mean()
 
 
 def test_frames_encoded_once_and_kept_give_the_same_alpha(matting: MattingNetwork) -> None:
-    inputs = torch.rand(1, 3, CHANNELS, 64, 64)
+    inputs, motion = torch.rand(1, 3, CHANNELS, 64, 64), 3.0 * torch.randn(1, 4, 64, 64)
     kept = [features_of(matting, inputs[:, i]) for i in range(3)]
     with torch.no_grad():
-        alpha = matting.refine(inputs[:, 1], matting.fuse(*kept))
-        assert (alpha - matting(inputs)[:, 0]).abs().max() < 1e-5
+        beside = neighbouring(shared(inputs[:, 0]), shared(inputs[:, 2]), motion)
+        alpha = matting.refine(inputs[:, 1], beside, matting.fuse(*kept, motion))
+        assert (alpha - matting(inputs, motion[:, None])[:, 0]).abs().max() < 1e-5
 
 
 def test_faint_background_counts_beside_sure_background_and_cuts_no_hole_into_a_subject() -> None:
@@ -204,7 +249,8 @@ def test_background_is_decided_by_better_odds_than_the_network_gives_it() -> Non
 def test_a_frame_alone_is_one_between_itself_and_itself(matting: MattingNetwork) -> None:
     inputs = torch.rand(2, CHANNELS, 64, 96)
     with torch.no_grad():
-        assert (matting.alone(inputs) - matting(inputs[:, None].expand(-1, 3, -1, -1, -1))[:, 0]).abs().max() < 1e-5
+        for motion in (None, torch.zeros(2, 1, 4, 64, 96)):
+            assert (matting.alone(inputs) - matting(inputs[:, None].expand(-1, 3, -1, -1, -1), motion)[:, 0]).abs().max() < 1e-5
 
 
 def test_folding_normalisation_changes_nothing() -> None:
@@ -213,11 +259,11 @@ def test_folding_normalisation_changes_nothing() -> None:
     network.train()
     torch.nn.init.normal_(network.head.weight, std=0.1)
     inputs = torch.rand(2, 3, CHANNELS, 64, 64)
-    network(inputs)
+    network(inputs, None)
     network.eval()
     with torch.no_grad():
-        before = network(inputs)
-        after = folded(network)(inputs)
+        before = network(inputs, None)
+        after = folded(network)(inputs, None)
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in network.modules())
     assert (before - after).abs().max() < 1e-4
 
@@ -312,15 +358,15 @@ def test_tokens_have_their_place_in_the_display() -> None:
 
 
 def test_any_memory_layout_and_batch_gives_the_same_alpha(matting: MattingNetwork) -> None:
-    inputs = torch.rand(2, 4, CHANNELS, 64, 64)
+    inputs, motion = torch.rand(2, 4, CHANNELS, 64, 64), 3.0 * torch.randn(2, 2, 4, 64, 64)
     with torch.no_grad():
-        usual = matting(inputs)
+        usual = matting(inputs, motion)
         last = MattingNetwork().eval()
         last.load_state_dict(matting.state_dict())
         for parameter in last.parameters():
             if parameter.ndim == 4:
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-        assert (last(inputs) - usual).abs().max() < 1e-4
+        assert (last(inputs, motion) - usual).abs().max() < 1e-4
 
 
 def test_inputs_of_a_batch_are_those_of_its_frames() -> None:

@@ -78,6 +78,7 @@ def of_networks(networks: Networks, clips: Clips) -> tuple[dict[str, Alphas], di
         "both stages, three keys": mattes(network, shown(clips, three, network=network), three),
         "stage 2 alone, true trimaps": mattes(network, shown(clips, true, network=network), true),
         ALONE: mattes(network, from_one, one, alone=True),
+        "neighbours read as if nothing moved": mattes(network, from_one, one, led=False),
         "no second look": mattes(network, once, one),
         "no memory: each frame reads the key alone": mattes(network, shown(clips, forgetful, network=network), forgetful),
         "no network: colour prior, same trimaps": priors(once, one),

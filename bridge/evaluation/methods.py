@@ -15,7 +15,7 @@ from bridge.models.propagation import Memory, PropagationNetwork
 from bridge.shot.profile import MEMORY_EVERY, MEMORY_KEPT, PROFILES
 from bridge.solve.propagate import decided, fused, working_scale
 from bridge.training.clips import Clips
-from bridge.training.stages import enlarged, one_hot
+from bridge.training.stages import enlarged, motion_of, one_hot
 
 
 def propagated(network: PropagationNetwork, clips: Clips, keys: Sequence[int], *, memory: bool = True) -> Tensor:
@@ -75,13 +75,14 @@ def shown(clips: Clips, classes: Tensor, *, network: MattingNetwork | None = Non
     return torch.cat([looked_twice(*frame, linear=linear, look=network.alone) for frame in each])
 
 
-def mattes(network: MattingNetwork, inputs: Tensor, classes: Tensor, *, alone: bool = False) -> Tensor:
-    """Return alpha, T×H×W; `alone` replaces the neighbours by the centre frame."""
+def mattes(network: MattingNetwork, inputs: Tensor, classes: Tensor, *, alone: bool = False, led: bool = True) -> Tensor:
+    """Return alpha, T×H×W; `alone` replaces the neighbours by the centre frame; not `led`, they are read as if nothing moved."""
     last = len(inputs) - 1
     alphas = []
     for t in range(len(inputs)):
-        three = [t, t, t] if alone else [max(0, t - 1), t, min(last, t + 1)]
-        alphas.append(exact_where_certain(network(inputs[three][None])[0, 0], classes[t]))
+        three = inputs[[max(0, t - 1), t, min(last, t + 1)]][None]
+        alpha = network.alone(inputs[t : t + 1]) if alone else network(three, motion_of(three) if led else None)[0]
+        alphas.append(exact_where_certain(alpha[0], classes[t]))
     return torch.stack(alphas)[:, 0]
 
 

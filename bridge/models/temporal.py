@@ -20,18 +20,20 @@ TAPS = 9
 REACH = 8.0  # feature pixels a tap may wander from its place
 
 
-def sample(x: Tensor, shift: Tensor) -> Tensor:
+def sample(x: Tensor, shift: Tensor, *, origin: tuple[int, int] = (0, 0)) -> Tensor:
     """Read `x` at every pixel's own place plus a shift, bilinearly, zero outside.
 
-    x: N×C×H×W; shift: N×(T·2)×H×W in feature pixels, (dy, dx) for each of T taps. Returns N×C×(T·H)×W float32, tap after tap.
+    x: N×C×H×W; shift: N×(T·2)×h×w in feature pixels, (dy, dx) for each of T taps, of all of `x` or of the part of it that begins at
+    `origin`, (row, column). Returns N×C×(T·h)×w float32, tap after tap.
     """
-    n, _, h, w = x.shape
+    n, _, height, width = x.shape
+    h, w = shift.shape[-2:]
     taps = shift.shape[1] // 2
     shift = shift.float().reshape(n, taps, 2, h, w)
-    rows = torch.arange(h, device=x.device, dtype=torch.float32).view(1, 1, h, 1)
-    columns = torch.arange(w, device=x.device, dtype=torch.float32).view(1, 1, 1, w)
-    y = (shift[:, :, 0] + rows + 0.5) * (2.0 / h) - 1.0
-    x_ = (shift[:, :, 1] + columns + 0.5) * (2.0 / w) - 1.0
+    rows = torch.arange(origin[0], origin[0] + h, device=x.device, dtype=torch.float32).view(1, 1, h, 1)
+    columns = torch.arange(origin[1], origin[1] + w, device=x.device, dtype=torch.float32).view(1, 1, 1, w)
+    y = (shift[:, :, 0] + rows + 0.5) * (2.0 / height) - 1.0
+    x_ = (shift[:, :, 1] + columns + 0.5) * (2.0 / width) - 1.0
     grid = torch.stack([x_, y], -1).view(n, taps * h, w, 2)
     return F.grid_sample(x.float(), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 

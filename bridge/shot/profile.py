@@ -14,7 +14,7 @@ class Profile:
     name: str
     working_side: int  # stage 1: long side of its working view, pixels
     reduction: int  # stage 2: plate pixels to a side of a solved pixel
-    prior_step_above: int  # pixels of a frame above which the colour prior searches at half resolution
+    prior_step_above: int  # pixels of a frame above which the colour prior searches at half resolution, motion at a quarter instead of half
     tile: int  # side of a tile, solved pixels
 
 

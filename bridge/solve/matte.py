@@ -20,9 +20,21 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bridge.failures import is_memory
+from bridge.imaging.flow import motion_to_neighbours
 from bridge.models.inputs import looked_twice
 from bridge.models.layers import NARROWEST
-from bridge.models.matting import COARSEST, HALO, REDUCTION, Features, MattingNetwork, exact_where_certain, reduced
+from bridge.models.matting import (
+    COARSEST,
+    HALO,
+    REDUCTION,
+    Features,
+    MattingNetwork,
+    exact_where_certain,
+    guide,
+    neighbouring,
+    reduced,
+    shared,
+)
 from bridge.shot.plates import Plate, Plates
 from bridge.shot.profile import Profile
 from bridge.shot.segments import neighbours, with_neighbours
@@ -39,10 +51,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Encoded:
-    """What is kept of a frame for its neighbours."""
+    """What is kept of a frame for its neighbours: its region, and of that the network's features, what its fine levels share, 1×6×H×W,
+    both in the precision in which convolutions run, and what motion is searched on, 1×H×W uint8."""
 
     region: Window
     features: Features
+    shared: Tensor
+    guide: Tensor
 
 
 @dataclass(frozen=True)
@@ -55,6 +70,22 @@ class Prepared:
     inputs: Tensor
     solved: Tensor
     encoded: Encoded
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What the frames before and after show a frame, each 1×6×H×W, and the motion to them, 1×4×H×W, or None. Moved tile by tile."""
+
+    before: Tensor
+    after: Tensor
+    motion: Tensor | None
+
+    def cropped(self, tile: tuple[slice, slice], *, side: int, halo: int) -> Tensor:
+        """Return a full tile with its halo, 1×12×(side + 2·halo)×(side + 2·halo)."""
+        if self.motion is None:
+            return torch.cat([cropped(shown, tile, side=side, halo=halo) for shown in (self.before, self.after)], 1)
+        corner = (tile[0].start - halo, tile[1].start - halo)
+        return neighbouring(self.before, self.after, cropped(self.motion, tile, side=side, halo=halo), origin=corner)
 
 
 @dataclass(frozen=True)
@@ -114,15 +145,16 @@ class Matter:
             look = functools.partial(self._look, solved)
             inputs = looked_twice(view, mixing, solved, linear=self._plates.linear, look=look, step=step)
             features = self._encode(inputs)
-        return Prepared(plate, classes, inputs, solved, Encoded(region, features))
+            encoded = Encoded(region, features, shared(inputs).to(features.s4.dtype), guide(inputs))
+        return Prepared(plate, classes, inputs, solved, encoded)
 
     def _encode(self, inputs: Tensor) -> Features:
         return self._network.encode(reduced(inputs).contiguous(memory_format=torch.channels_last))
 
     def _look(self, classes: Tensor, inputs: Tensor) -> Tensor:
         """Return the alpha of a frame by itself: what `MattingNetwork.alone` does, tile by tile."""
-        features = self._encode(inputs)
-        return self.refined(inputs, self._network.fuse(features, features, features), classes)
+        features, own = self._encode(inputs), shared(inputs)
+        return self.refined(inputs, Beside(own, own, None), self._network.fuse(features, features, features, None), classes)
 
     def _extended(self, image: Tensor, window: Window, region: Window) -> Tensor:
         """Return H×W×C of a data window as 1×C×H×W of its region on the device, repeated at the edges."""
@@ -139,9 +171,11 @@ class Matter:
         scale, centre = self._profile.reduction, trio.centre
         region = centre.encoded.region
         with torch.inference_mode(), self._engine.autocast:
-            frames = (trio.before, centre.encoded, trio.after)
-            context = self._network.fuse(*(aligned(e.features, of=e.region, into=region, scale=scale) for e in frames))
-            alpha = exact_where_certain(self.refined(centre.inputs, context, centre.solved), centre.solved)
+            before, after = (aligned(e, into=region, scale=scale) for e in (trio.before, trio.after))
+            motion = self._motion(before.guide, centre.encoded.guide, after.guide)
+            beside = Beside(before.shared, after.shared, motion)
+            context = self._network.fuse(before.features, centre.encoded.features, after.features, motion)
+            alpha = exact_where_certain(self.refined(centre.inputs, beside, context, centre.solved), centre.solved)
             if scale > 1:
                 alpha = F.interpolate(alpha, scale_factor=float(scale), mode="bilinear")
         rows, columns = region.slices(centre.plate.window)
@@ -149,7 +183,13 @@ class Matter:
         classes = centre.classes
         return centre.plate, np.where(classes == 1, inside, (classes == 2).astype(np.float32)).astype(np.float32, copy=False)
 
-    def refined(self, inputs: Tensor, context: Tensor, classes: Tensor) -> Tensor:
+    def _motion(self, before: Tensor, centre: Tensor, after: Tensor) -> Tensor:
+        """Return where the pixels of a frame lie in its neighbours, 1×4×H×W; big frames are searched to a quarter of their resolution."""
+        finest = 1 if centre.numel() <= self._profile.prior_step_above else 2
+        found = motion_to_neighbours(*(g[0].cpu().numpy() for g in (before, centre, after)), finest=finest)
+        return torch.from_numpy(found)[None].to(self._engine.torch_device)
+
+    def refined(self, inputs: Tensor, beside: Beside, context: Tensor, classes: Tensor) -> Tensor:
         """Run the fine levels on every tile with unknown pixels; return 1×1×H×W float32, 0 in tiles without."""
         side = self._profile.tile
         alpha = torch.zeros_like(inputs[:, :1])
@@ -158,8 +198,9 @@ class Matter:
             batch = tiles[: self._at_once]
             try:
                 with_halo = torch.cat([cropped(inputs, t, side=side, halo=HALO) for t in batch])
+                near = torch.cat([beside.cropped(t, side=side, halo=HALO) for t in batch])
                 around = torch.cat([cropped(context, t, side=side, halo=HALO, stride=REDUCTION) for t in batch])
-                result = self._network.refine(with_halo, around, halo=HALO)
+                result = self._network.refine(with_halo, near, around, halo=HALO)
             except (RuntimeError, MemoryError) as error:
                 self._take_fewer(error, tried=len(batch))
                 continue
@@ -199,20 +240,24 @@ def cropped(maps: Tensor, tile: tuple[slice, slice], *, side: int, halo: int, st
     return F.pad(inside, missing, mode="replicate") if any(missing) else inside
 
 
-def aligned(features: Features, *, of: Window, into: Window, scale: int) -> Features:
-    """Move a frame's features into another frame's region: cropped where it is smaller, zero where there is nothing."""
+def aligned(encoded: Encoded, *, into: Window, scale: int) -> Encoded:
+    """Move what is kept of a frame into another frame's region: cropped where it is smaller, zero where there is nothing."""
+    of = encoded.region
     if of == into:
-        return features
-    common, maps = of.intersection(into), []
-    for stride, m in zip((4, 8, 16, 32), (features.s4, features.s8, features.s16, features.s32), strict=True):
+        return encoded
+    common = of.intersection(into)
+
+    def moved(maps: Tensor, stride: int = 1) -> Tensor:
         step = stride * scale
-        size = (*m.shape[:2], into.height // step, into.width // step)
-        moved = torch.zeros(size, dtype=m.dtype, device=m.device).contiguous(memory_format=torch.channels_last)
+        result = maps.new_zeros(*maps.shape[:-2], into.height // step, into.width // step)
         if not common.empty:
             here, there = (tuple(slice(s.start // step, s.stop // step) for s in w.slices(common)) for w in (into, of))
-            moved[..., here[0], here[1]] = m[..., there[0], there[1]]
-        maps.append(moved)
-    return Features(*maps)
+            result[..., here[0], here[1]] = maps[..., there[0], there[1]]
+        return result.contiguous(memory_format=torch.channels_last) if result.ndim == 4 else result
+
+    f = encoded.features
+    features = Features(moved(f.s4, 4), moved(f.s8, 8), moved(f.s16, 16), moved(f.s32, 32))
+    return Encoded(into, features, moved(encoded.shared), moved(encoded.guide))
 
 
 def shrunk(image: Tensor, times: int) -> Tensor:

@@ -16,7 +16,7 @@ from bridge.models.propagation import PropagationNetwork
 
 from .clips import held_out_clips
 from .footage import Footage
-from .stages import rolled_out
+from .stages import motion_of, rolled_out
 
 PHOTOGRAPHS = (1, 2, 3, 5, 6, 7, 9, 10, 11, 12)
 
@@ -68,7 +68,7 @@ def judge_clips(network: MattingNetwork, *, footage: Footage | None, count: int 
         inputs = looked_twice(*flat, linear=linear, look=network.alone).unflatten(0, (n, t))
         truth, unknown = clips.alpha[:, 1:-1], clips.classes[:, 1:-1] == 1
         alone = torch.stack([network.alone(inputs[:, i]) for i in range(1, t - 1)], 1)
-        rows = [network(inputs), prior, alone]
+        rows = [network(inputs, motion_of(inputs)), prior, alone]
         change = [((a[:, 1:] - a[:, :-1]) - (truth[:, 1:] - truth[:, :-1]))[unknown[:, 1:]].abs().mean() for a in rows]
         errors.append([float((a - truth)[unknown].abs().mean()) for a in rows] + [float(c) for c in change])
     names = ("clip_mad", "clip_prior_mad", "clip_alone_mad", "clip_change", "clip_prior_change", "clip_alone_change")

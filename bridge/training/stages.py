@@ -7,19 +7,21 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bridge.models.inputs import FIRST_LOOK, PRIOR_ALPHA, looked_twice, matting_inputs
-from bridge.models.matting import MattingNetwork, exact_where_certain
+from bridge.imaging.flow import motion_to_neighbours
+from bridge.models.inputs import CONFIDENCE, FIRST_LOOK, PRIOR_ALPHA, looked_twice, matting_inputs
+from bridge.models.matting import MattingNetwork, exact_where_certain, guide
 from bridge.models.propagation import Memory, PropagationNetwork, certain_classes
 
 from . import losses
 from .clips import Clips, make_clips
 from .footage import Footage
 
-UNKNOWN_CHANNEL, CONFIDENCE = 4, 15  # of the matting network's inputs
+UNKNOWN_CHANNEL = 4  # of the matting network's inputs
 EVERY = 3  # a solve remembers every third frame and reads the nearest of them, as `bridge.shot.profile` says
 ROLLED = 6  # frames of a clip of stage 1
 
@@ -109,7 +111,7 @@ class MattingLessons:
         self._alive = {g: m for g, m in self._alive.items() if g > newest - GROUPS}
         inputs = misled(lesson.inputs.float(), draw)
         with torch.autocast(setting.device.type, dtype=setting.precision, enabled=setting.precision != torch.float32):
-            alpha = network(inputs)
+            alpha = network(inputs, motion_of(inputs))
         return _matting_loss(alpha, lesson, inputs)
 
     def _group(self, group: int, seed: int, setting: Setting) -> Lesson:
@@ -158,6 +160,13 @@ def carried(carrier: PropagationNetwork, clips: Clips, *, precision: torch.dtype
     classes = certain_classes(logits.flatten(0, 1).float().softmax(1), size=(size[0], size[1])).unflatten(0, (n, t - 1))
     later = {f.name: getattr(clips, f.name)[:, 1:] for f in fields(clips) if f.name not in ("linear", "curve", "classes")}
     return replace(clips, **later, classes=classes)
+
+
+def motion_of(inputs: Tensor) -> Tensor:
+    """Return where every pixel lies in the neighbours, N×(T-2)×4×H×W, for all but the first and last frame of clips N×T×CHANNELS×H×W."""
+    guides = guide(inputs.flatten(0, 1)).unflatten(0, inputs.shape[:2]).cpu().numpy()
+    found = np.stack([[motion_to_neighbours(*clip[i : i + 3], finest=1) for i in range(len(clip) - 2)] for clip in guides])
+    return torch.from_numpy(found).to(inputs.device)
 
 
 def evened(unknown: Tensor, wrong: Tensor) -> Tensor:
