@@ -18,7 +18,7 @@ from bridge.shot.plates import Plates
 from bridge.shot.profile import PROFILES
 from bridge.shot.request import Request
 from bridge.solve.engine import Engine
-from bridge.solve.matte import Matter, aligned
+from bridge.solve.matte import Encoded, Matter, aligned
 from bridge.solve.propagate import LONGEST_SIDE, Propagator, working_scale
 from bridge.solve.run import solve
 from bridge.solve.scratch import Scratch
@@ -56,19 +56,34 @@ def numbered(index: int) -> Features:
     return Features(*(torch.arange(s * s, dtype=torch.float32).view(1, 1, s, s) + 1000 * index + 1 for s in sides))
 
 
-def test_features_of_overlapping_regions_move_whole_and_the_rest_is_zero() -> None:
-    moved = aligned(numbered(1), of=Window(0, 0, 64, 64), into=Window(32, -32, 128, 64), scale=1)
-    assert moved.s4.shape == (1, 1, 24, 24)
-    assert torch.equal(moved.s4[..., 8:, :8], numbered(1).s4[..., :, 8:])
-    assert moved.s4[..., :8, :].abs().max() == moved.s4[..., 8:].abs().max() == 0.0
-    assert torch.equal(moved.s32[..., 1:, :1], numbered(1).s32[..., :, 1:])
+def kept() -> Encoded:
+    """Return what is kept of a frame whose region is 64×64: every value of a map its own, none zero."""
+    pixels = torch.arange(1.0, 6 * 64 * 64 + 1).view(1, 6, 64, 64)
+    return Encoded(Window(0, 0, 64, 64), numbered(1), pixels, (pixels[:, 0] % 200 + 1).to(torch.uint8))
 
 
-def test_features_of_regions_that_do_not_touch_are_zero() -> None:
+def maps(encoded: Encoded) -> list[torch.Tensor]:
+    f = encoded.features
+    return [f.s4, f.s8, f.s16, f.s32, encoded.shared, encoded.guide]
+
+
+def test_what_is_kept_of_overlapping_regions_moves_whole_and_the_rest_is_zero() -> None:
+    into = Window(32, -32, 128, 64)
+    moved = aligned(kept(), into=into, scale=1)
+    assert moved.region == into
+    for m, whole, stride in zip(maps(moved), maps(kept()), (4, 8, 16, 32, 1, 1), strict=True):
+        edge = 32 // stride
+        assert m.shape == (*whole.shape[:-2], 96 // stride, 96 // stride)
+        assert torch.equal(m[..., edge:, :edge], whole[..., :, edge:])
+        assert m[..., :edge, :].float().abs().max() == m[..., edge:].float().abs().max() == 0.0
+
+
+def test_what_is_kept_of_regions_that_do_not_touch_is_zero() -> None:
     for into in (Window(128, 0, 192, 64), Window(-320, -64, -256, 32), Window(0, 640, 64, 704)):
-        moved = aligned(numbered(1), of=Window(0, 0, 64, 64), into=into, scale=1)
-        assert moved.s4.shape == (1, 1, into.height // 4, into.width // 4)
-        assert all(float(m.abs().max()) == 0.0 for m in (moved.s4, moved.s8, moved.s16, moved.s32))
+        moved = aligned(kept(), into=into, scale=1)
+        assert moved.features.s4.shape == (1, 1, into.height // 4, into.width // 4)
+        assert moved.guide.shape == (1, into.height, into.width)
+        assert not any(m.any() for m in maps(moved))
 
 
 def test_data_windows_that_do_not_touch_are_solved(tmp_path: Path) -> None:
