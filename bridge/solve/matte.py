@@ -51,8 +51,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Encoded:
-    """What is kept of a frame for its neighbours: its region, and of that the network's features, what its fine levels share, 1×6×H×W,
-    both in the precision in which convolutions run, and what motion is searched on, 1×H×W uint8."""
+    """What is kept of a frame for its neighbours: its region, and of that the network's features, what its fine levels share, 1×6×H×W
+    float32 (in which it is read tile by tile: converting it for each tile would cost more than all else), and what motion is searched on,
+    1×H×W uint8."""
 
     region: Window
     features: Features
@@ -144,8 +145,7 @@ class Matter:
             step = 2 if plate.window.width * plate.window.height > self._profile.prior_step_above else 1
             look = functools.partial(self._look, solved)
             inputs = looked_twice(view, mixing, solved, linear=self._plates.linear, look=look, step=step)
-            features = self._encode(inputs)
-            encoded = Encoded(region, features, shared(inputs).to(features.s4.dtype), guide(inputs))
+            encoded = Encoded(region, self._encode(inputs), shared(inputs), guide(inputs))
         return Prepared(plate, classes, inputs, solved, encoded)
 
     def _encode(self, inputs: Tensor) -> Features:
