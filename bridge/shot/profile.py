@@ -14,13 +14,13 @@ class Profile:
     name: str
     working_side: int  # stage 1: long side of its working view, pixels
     reduction: int  # stage 2: plate pixels to a side of a solved pixel
-    prior_step_above: int  # pixels of a frame above which the colour prior searches at half resolution, motion at a quarter instead of half
+    search_coarser_above: int  # pixels of a frame above which the colour prior searches at half resolution, motion at a quarter
     tile: int  # side of a tile, solved pixels
 
 
 PROFILES = {
-    "final": Profile("final", working_side=640, reduction=1, prior_step_above=600_000, tile=128),
-    "draft": Profile("draft", working_side=384, reduction=2, prior_step_above=150_000, tile=128),
+    "final": Profile("final", working_side=640, reduction=1, search_coarser_above=600_000, tile=128),
+    "draft": Profile("draft", working_side=384, reduction=2, search_coarser_above=150_000, tile=128),
 }
 MEMORY_EVERY = 3  # stage 1 remembers every third frame, counted from its pass's own key
 MEMORY_KEPT = 1  # and reads the nearest of them

@@ -84,7 +84,8 @@ class Beside:
     def cropped(self, tile: tuple[slice, slice], *, side: int, halo: int) -> Tensor:
         """Return a full tile with its halo, 1×12×(side + 2·halo)×(side + 2·halo)."""
         if self.motion is None:
-            return torch.cat([cropped(shown, tile, side=side, halo=halo) for shown in (self.before, self.after)], 1)
+            before, after = (cropped(shown, tile, side=side, halo=halo) for shown in (self.before, self.after))
+            return neighbouring(before, after, None)
         corner = (tile[0].start - halo, tile[1].start - halo)
         return neighbouring(self.before, self.after, cropped(self.motion, tile, side=side, halo=halo), origin=corner)
 
@@ -142,7 +143,7 @@ class Matter:
             images = (torch.from_numpy(seen(plate.rgb)) for seen in (colours.view, colours.mixing))
             view, mixing = (shrunk(self._extended(image, plate.window, region), times) for image in images)
             solved = shrunk_classes(self._extended(torch.tensor(classes)[..., None], plate.window, region), times)
-            step = 2 if plate.window.width * plate.window.height > self._profile.prior_step_above else 1
+            step = 2 if plate.window.width * plate.window.height > self._profile.search_coarser_above else 1
             look = functools.partial(self._look, solved)
             inputs = looked_twice(view, mixing, solved, linear=self._plates.linear, look=look, step=step)
             encoded = Encoded(region, self._encode(inputs), shared(inputs), guide(inputs))
@@ -185,7 +186,7 @@ class Matter:
 
     def _motion(self, before: Tensor, centre: Tensor, after: Tensor) -> Tensor:
         """Return where the pixels of a frame lie in its neighbours, 1×4×H×W; big frames are searched to a quarter of their resolution."""
-        finest = 1 if centre.numel() <= self._profile.prior_step_above else 2
+        finest = 1 if centre.numel() <= self._profile.search_coarser_above else 2
         found = motion_to_neighbours(*(g[0].cpu().numpy() for g in (before, centre, after)), finest=finest)
         return torch.from_numpy(found)[None].to(self._engine.torch_device)
 
