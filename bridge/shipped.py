@@ -13,7 +13,7 @@ from bridge.wire.errors import WeightsError
 
 REINSTALL = "Install videomatte again; `videomatte doctor` shows what is wrong."
 FOLDER = Path(__file__).resolve().parent / "weights"
-STAGES = ("propagation", "matting")
+STAGES = ("propagation", "matting", "steadying")  # the last one steadies the mattes of the second
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def manifest() -> dict[str, dict[str, Any]]:
 
 
 def weights_digest() -> str:
-    """Return what names both stages' weights in content keys. Raises WeightsError."""
+    """Return what names all weights in content keys. Raises WeightsError."""
     return hashlib.sha256("".join(manifest()[s]["sha256"] for s in sorted(STAGES)).encode()).hexdigest()[:32]
 
 
@@ -64,9 +64,10 @@ def checked(stage: str) -> bytes:
 
 
 def models() -> list[Model]:
-    """Return both stages' weights, each file checked against the list. Raises WeightsError when there is no list."""
+    """Return the weights of every stage, each file checked against the list. Raises WeightsError when there is no list."""
     found = []
-    for stage, entry in sorted(manifest().items(), reverse=True):
+    for stage in STAGES:
+        entry = manifest()[stage]
         try:
             checked(stage)
             problem = ""

@@ -42,7 +42,7 @@ def test_models_are_listed_and_a_changed_file_is_found(videomatte: Videomatte, t
     from bridge import shipped as weights
 
     ran = videomatte("models", "--json")
-    assert (ran.status, [m["stage"] for m in events(ran)]) == (0, ["propagation", "matting"])
+    assert (ran.status, [m["stage"] for m in events(ran)]) == (0, ["propagation", "matting", "steadying"])
     assert all(len(m["sha256"]) == 64 and m["problem"] == "" for m in events(ran))
     copy = tmp_path / "weights"
     shutil.copytree(weights.FOLDER, copy)

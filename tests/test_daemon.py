@@ -99,7 +99,7 @@ def test_a_job_is_cancelled_while_it_mattes_and_keeps_what_landed(daemon: Daemon
 def test_models_ping_and_release_are_answered(daemon: Daemon, tmp_path: Path) -> None:
     with daemon.client() as client:
         client.call(Ping())
-        assert {model.name for model in client.call(Models()).models} == {"propagation", "matting"}
+        assert {model.name for model in client.call(Models()).models} == {"propagation", "matting", "steadying"}
         until(lambda: {d.state for d in daemon.state().devices} == {"idle"})
         assert client.call(DaemonRelease()).devices == ("cpu",)
         until(lambda: not daemon.state().devices)

@@ -20,6 +20,7 @@ from bridge.evaluation.page import Measured, page, table, verdict, wins
 from bridge.models.inputs import matting_inputs
 from bridge.models.matting import MattingNetwork
 from bridge.models.propagation import PropagationNetwork
+from bridge.models.steadying import SteadyingNetwork
 from bridge.shot.profile import MEMORY_EVERY
 from bridge.solve.weights import Networks
 from bridge.training.clips import Clips, make_clips
@@ -87,9 +88,16 @@ def test_numbers_are_a_frame_s_mean_in_the_unit_of_their_column() -> None:
     assert inside["MESSDdt"] == 0.0
 
 
+def trusting() -> SteadyingNetwork:
+    """Return one that takes every matte as it came."""
+    network = SteadyingNetwork().eval()
+    torch.nn.init.constant_(network.head.bias[:1], 50.0)
+    return network
+
+
 def test_a_scene_that_stands_still_flickers_only_by_its_trimaps(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
-    networks = Networks(PropagationNetwork().eval(), MattingNetwork().eval(), "drawn")
+    networks = Networks(PropagationNetwork().eval(), MattingNetwork().eval(), trusting(), "drawn")
     monkeypatch.setattr(stillness, "SIZE", 64)
     monkeypatch.setattr(stillness, "FRAMES", 6)
     monkeypatch.setattr(stillness, "SCENES", (("blobs", 3),))
@@ -112,9 +120,9 @@ def test_without_certain_foreground_every_scene_is_measured_against_one_half(mon
     monkeypatch.setattr(haze, "SIZE", 64)
     monkeypatch.setattr(haze, "SCENES", (("smoke", 5), ("glass", 6)))
     with torch.inference_mode():
-        twice = haze.without_foreground(MattingNetwork().eval(), footage=None)
+        twice = haze.without_foreground(Networks(PropagationNetwork(), MattingNetwork().eval(), trusting(), "drawn"), footage=None)
         monkeypatch.setattr(methods, "looked_twice", once)
-        rows = haze.without_foreground(MattingNetwork().eval(), footage=None)
+        rows = haze.without_foreground(Networks(PropagationNetwork(), MattingNetwork().eval(), trusting(), "drawn"), footage=None)
     assert twice["no network: colour prior"] == rows["no network: colour prior"]
     assert twice["network"] != pytest.approx(rows["network"], rel=0.05)
     assert {name: list(row) for name, row in rows.items()} == {name: ["smoke 5", "glass 6"] for name in rows}

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from bridge.models.inputs import CHANNELS, CONFIDENCE, FIRST_LOOK, PRIOR_ALPHA, matting_inputs
+from bridge.models.inputs import CHANNELS, CONFIDENCE, FIRST_LOOK, PRIOR_ALPHA, UNKNOWN_CHANNEL, matting_inputs
 from bridge.models.matting import MattingNetwork
 from bridge.training import drafts, losses
 from bridge.training.clips import make_clips
 from bridge.training.degrade import Wear
 from bridge.training.foregrounds import OPAQUE, OPEN, SEE_THROUGH, available, layer
 from bridge.training.glitches import KINDS, STILL, Glitch, camouflaged, drawn_glitch, loosened, mistaken, moments, worsened
-from bridge.training.stages import UNKNOWN_CHANNEL, Lesson, Setting, evened, misled, motion_of, played, prepared
+from bridge.training.stages import Lesson, Setting, evened, misled, motion_of, played, prepared
 
 SIZE = (32, 40)
 WEAR = Wear(shot=0.01, read=0.0, coarse=0.0, sharpen=0.0, eight=False, quality=0.0, worse=(1.0, 3.0, 1.0))

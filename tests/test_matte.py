@@ -38,7 +38,7 @@ def test_tiles_equal_the_whole_frame(tmp_path: Path) -> None:
         trimaps = ScratchTrimaps(scratch)
         trimaps.land(1001, np.ones((200, 300), np.uint8))
         small = replace(PROFILES["final"], tile=64)
-        matter = Matter(network, engine=CPU, profile=small, plates=plates, trimaps=trimaps)
+        matter = Matter(network, steadying=None, engine=CPU, profile=small, plates=plates, trimaps=trimaps)
         prepared = matter.prepare(1001)
         with torch.inference_mode():
             context = network.fuse(*[prepared.encoded.features] * 3, None)
@@ -64,7 +64,7 @@ def test_a_frame_is_solved_between_its_neighbours_as_in_training(tmp_path: Path)
         trimaps = ScratchTrimaps(scratch)
         for frame in plates.frames:
             trimaps.land(frame, classify(trimap(shot.truth[frame])))
-        matter = Matter(network, engine=CPU, profile=PROFILES["final"], plates=plates, trimaps=trimaps)
+        matter = Matter(network, steadying=None, engine=CPU, profile=PROFILES["final"], plates=plates, trimaps=trimaps)
         ((_, solved),) = matter.mattes([1002], present=plates.frames)
         prepared = [matter.prepare(frame) for frame in plates.frames]
     inputs = torch.cat([p.inputs for p in prepared])[None]
@@ -79,7 +79,9 @@ def test_a_frame_is_solved_between_its_neighbours_as_in_training(tmp_path: Path)
 def test_motion_of_big_frames_is_searched_to_a_quarter_of_their_resolution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shot = make_shot(tmp_path / "shot", frames=1)
     profile, sought = replace(PROFILES["final"], search_coarser_above=64 * 96), []
-    matter = Matter(MattingNetwork(), engine=CPU, profile=profile, plates=Plates(Sequence.parse(shot.plate)), trimaps=lambda _: _)
+    matter = Matter(
+        MattingNetwork(), steadying=None, engine=CPU, profile=profile, plates=Plates(Sequence.parse(shot.plate)), trimaps=lambda _: _
+    )
 
     def search(*guides: NDArray[np.uint8], finest: int) -> NDArray[np.float32]:
         sought.append(finest)
@@ -105,7 +107,7 @@ def test_a_frame_without_certain_foreground_is_looked_at_twice_as_in_training(tm
             trimaps = ScratchTrimaps(scratch)
             trimaps.land(1001, classes)
             profile = replace(PROFILES["final"], tile=64)
-            prepared = Matter(network, engine=CPU, profile=profile, plates=plates, trimaps=trimaps).prepare(1001)
+            prepared = Matter(network, steadying=None, engine=CPU, profile=profile, plates=plates, trimaps=trimaps).prepare(1001)
         assert len(looks) == count
     marks = torch.from_numpy(np.minimum(painted, 1))[None, None]
     with torch.inference_mode():

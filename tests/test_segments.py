@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.shot.content import ContentKeys, digest_of
-from bridge.shot.segments import Segment, cut, needed, neighbours, with_neighbours
+from bridge.shot.segments import Segment, cut, matted_from, needed, neighbours, with_neighbours
 from bridge.solve.flow import Behind, ahead
 
 FRAMES = tuple(range(1001, 1011))
@@ -57,6 +57,12 @@ def test_a_neighbour_that_does_not_exist_is_the_frame_itself() -> None:
     assert with_neighbours([5], {3, 4, 5, 7}) == {4, 5}
 
 
+def test_a_matte_depends_on_five_frames_and_on_nothing_beyond_a_gap() -> None:
+    assert matted_from([5], set(range(1, 11))) == {3, 4, 5, 6, 7}
+    assert matted_from([5], {2, 3, 5, 6, 8}) == {5, 6}
+    assert matted_from([1, 9], set(range(1, 10))) == {1, 2, 3, 7, 8, 9}
+
+
 def content(plates: dict[int, str], keys: dict[int, str], settings: object = "s") -> ContentKeys:
     frames = tuple(sorted(plates))
     return ContentKeys(plate=plates.__getitem__, keys=keys, segments=cut(frames, keys), frames=frozenset(frames), settings=settings)
@@ -75,19 +81,19 @@ def test_an_added_key_makes_stale_what_lies_between_its_neighbours_and_nothing_e
     after = content(PLATES, {5: "a", 10: "c", 15: "b"})
     trimaps, alphas = changed(before, after, tuple(PLATES))
     assert trimaps == list(range(6, 15))
-    assert alphas == list(range(5, 16))
+    assert alphas == list(range(4, 17))
 
 
 def test_a_repainted_last_key_makes_the_tail_stale_and_the_span_before_it() -> None:
     trimaps, alphas = changed(content(PLATES, {5: "a", 15: "b"}), content(PLATES, {5: "a", 15: "B"}), tuple(PLATES))
     assert trimaps == list(range(6, 21))
-    assert alphas == list(range(5, 21))
+    assert alphas == list(range(4, 21))
 
 
 def test_a_changed_plate_in_the_tail_makes_stale_only_what_lies_beyond_it() -> None:
     trimaps, alphas = changed(content(PLATES, {5: "a"}), content(PLATES | {12: "new"}, {5: "a"}), tuple(PLATES))
     assert trimaps == list(range(12, 21))
-    assert alphas == list(range(11, 21))
+    assert alphas == list(range(10, 21))
 
 
 def test_a_changed_plate_in_the_head_makes_stale_only_what_lies_before_it() -> None:
@@ -99,7 +105,7 @@ def test_frames_that_arrive_late_do_not_change_earlier_ones() -> None:
     early = {f: p for f, p in PLATES.items() if f <= 12}
     trimaps, alphas = changed(content(early, {3: "a"}), content(PLATES, {3: "a"}), tuple(early))
     assert trimaps == []
-    assert alphas == [12]
+    assert alphas == [11, 12]
 
 
 def test_settings_name_everything_but_the_artist_s_own_trimap() -> None:

@@ -153,7 +153,7 @@ def test_a_key_set_while_a_worker_is_replaced_is_said_and_the_next_solve_goes_on
     job(desks[0], Kind.PROPAGATE, part=plan.parts[0])
     job(desks[0], Kind.MATTE, frames=[1])
     repaint(shot, art, 5)
-    with pytest.raises(ShotError, match="The trimap of frame 3 is not there: a key") as caught:
+    with pytest.raises(ShotError, match="The trimap of frame 2 is not there: a key") as caught:
         job(desks[1], Kind.MATTE, frames=[4, 5])
     assert "Solve again" in caught.value.remedy
     assert solve_again(shot, tmp_path) == (1, 2, 3, 4, 5)

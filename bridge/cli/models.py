@@ -1,4 +1,4 @@
-"""`videomatte models`: the weights of both stages, and whether they are the ones that were shipped."""
+"""`videomatte models`: the weights, and whether they are the ones that were shipped."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from bridge.training.footage import Footage
 from bridge.training.judges import judge_photographs, photographs
 
 from . import metrics, peers
-from .methods import mattes, priors, propagated, shown
+from .methods import mattes, priors, propagated, shown, solved
 
 FRAMES = 24
 SIZE = 256
@@ -74,13 +74,14 @@ def of_networks(networks: Networks, clips: Clips) -> tuple[dict[str, Alphas], di
     network = networks.matting
     once, from_one = shown(clips, one), shown(clips, one, network=network)
     found = {
-        OURS: mattes(network, from_one, one),
-        "both stages, three keys": mattes(network, shown(clips, three, network=network), three),
-        "stage 2 alone, true trimaps": mattes(network, shown(clips, true, network=network), true),
-        ALONE: mattes(network, from_one, one, alone=True),
-        "neighbours read as if nothing moved": mattes(network, from_one, one, led=False),
-        "no second look": mattes(network, once, one),
-        "no memory: each frame reads the key alone": mattes(network, shown(clips, forgetful, network=network), forgetful),
+        OURS: mattes(networks, from_one, one),
+        "both stages, three keys": mattes(networks, shown(clips, three, network=network), three),
+        "stage 2 alone, true trimaps": mattes(networks, shown(clips, true, network=network), true),
+        ALONE: solved(network, from_one, one, alone=True),
+        "not steadied": solved(network, from_one, one),
+        "not steadied, neighbours read as if nothing moved": solved(network, from_one, one, led=False),
+        "no second look": mattes(networks, once, one),
+        "no memory: each frame reads the key alone": mattes(networks, shown(clips, forgetful, network=network), forgetful),
         "no network: colour prior, same trimaps": priors(once, one),
         "no network: colour prior, true trimaps": priors(shown(clips, true), true),
     }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 
-from bridge.models.matting import MattingNetwork
+from bridge.solve.weights import Networks
 from bridge.training.clips import make_clips
 from bridge.training.footage import Footage
 
@@ -19,19 +19,19 @@ SCENES = (("smoke", 81), ("smoke", 82), ("smoke", 83), ("glass", 84), ("glass", 
 Row = dict[str, float]
 
 
-def without_foreground(network: MattingNetwork, *, footage: Footage | None) -> dict[str, Row]:
+def without_foreground(networks: Networks, *, footage: Footage | None) -> dict[str, Row]:
     """Return by method the mean absolute error × 1000 over the unknown region of every scene, by scene."""
-    rows = {f"{family} {seed}": _of_scene(network, family, seed, footage) for family, seed in SCENES}
+    rows = {f"{family} {seed}": _of_scene(networks, family, seed, footage) for family, seed in SCENES}
     methods = next(iter(rows.values()))
     return {method: {scene: row[method] for scene, row in rows.items()} for method in methods}
 
 
-def _of_scene(network: MattingNetwork, family: str, seed: int, footage: Footage | None) -> Row:
+def _of_scene(networks: Networks, family: str, seed: int, footage: Footage | None) -> Row:
     clips = make_clips(batch=1, times=range(FRAMES), size=SIZE, seed=seed, footage=footage, families=[family], held_back=True)
     classes = clips.classes[0].clamp(max=1)
     truth, unknown = clips.alpha[0, :, 0].numpy(), (classes[:, 0] == 1).numpy()
     found = {
-        "network": mattes(network, shown(clips, classes, network=network), classes),
+        "network": mattes(networks, shown(clips, classes, network=networks.matting), classes),
         "no network: colour prior": priors(shown(clips, classes), classes),
         "0.5 everywhere": torch.full_like(clips.alpha[0, :, 0], 0.5),
     }

@@ -12,10 +12,13 @@ from torch import Tensor
 from bridge.models.inputs import PRIOR_ALPHA, looked_twice, matting_inputs
 from bridge.models.matting import MattingNetwork, exact_where_certain
 from bridge.models.propagation import Memory, PropagationNetwork
+from bridge.models.steadying import SteadyingNetwork
 from bridge.shot.profile import MEMORY_EVERY, MEMORY_KEPT, PROFILES
 from bridge.solve.propagate import decided, fused, working_scale
+from bridge.solve.weights import Networks
 from bridge.training.clips import Clips
 from bridge.training.stages import enlarged, motion_of, one_hot
+from bridge.training.steadying import seen_of
 
 
 def propagated(network: PropagationNetwork, clips: Clips, keys: Sequence[int], *, memory: bool = True) -> Tensor:
@@ -75,15 +78,36 @@ def shown(clips: Clips, classes: Tensor, *, network: MattingNetwork | None = Non
     return torch.cat([looked_twice(*frame, linear=linear, look=network.alone) for frame in each])
 
 
-def mattes(network: MattingNetwork, inputs: Tensor, classes: Tensor, *, alone: bool = False, led: bool = True) -> Tensor:
-    """Return alpha, T×H×W; `alone` replaces the neighbours by the centre frame; not `led`, they are read as if nothing moved."""
-    last = len(inputs) - 1
+def mattes(networks: Networks, inputs: Tensor, classes: Tensor) -> Tensor:
+    """Return the alpha of a clip as a solve makes it, T×H×W: solved, then steadied. inputs: see `shown`."""
+    return steadied(networks.steadying, inputs, classes, solved(networks.matting, inputs, classes))
+
+
+def solved(network: MattingNetwork, inputs: Tensor, classes: Tensor, *, alone: bool = False, led: bool = True) -> Tensor:
+    """Return alpha before it is steadied, T×H×W.
+
+    `alone` replaces the neighbours by the centre frame; not `led`, they are read as if nothing moved.
+    """
     alphas = []
-    for t in range(len(inputs)):
-        three = inputs[[max(0, t - 1), t, min(last, t + 1)]][None]
-        alpha = network.alone(inputs[t : t + 1]) if alone else network(three, motion_of(three) if led else None)[0]
+    for t, three in enumerate(threes(len(inputs))):
+        near = inputs[three][None]
+        alpha = network.alone(inputs[t : t + 1]) if alone else network(near, motion_of(near) if led else None)[0]
         alphas.append(exact_where_certain(alpha[0], classes[t]))
     return torch.stack(alphas)[:, 0]
+
+
+def steadied(network: SteadyingNetwork, inputs: Tensor, classes: Tensor, alpha: Tensor) -> Tensor:
+    """Return mattes, T×H×W, steadied by their neighbours."""
+    alphas = []
+    for t, three in enumerate(threes(len(alpha))):
+        seen = seen_of(inputs[three][None], alpha[three][None, :, None])
+        alphas.append(exact_where_certain(network(seen[0]), classes[t])[0, 0])
+    return torch.stack(alphas)
+
+
+def threes(count: int) -> list[list[int]]:
+    """Return every frame between its neighbours; the first and the last stand in for the ones they lack."""
+    return [[max(0, t - 1), t, min(count - 1, t + 1)] for t in range(count)]
 
 
 def priors(inputs: Tensor, classes: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from bridge.training.footage import Footage
 from bridge.training.trimaps import clean_classes
 
 from . import metrics
-from .methods import mattes, priors, propagated, shown
+from .methods import mattes, priors, propagated, shown, solved
 
 SIZE = 256
 FRAMES, PAINTED = 24, 5.0  # of a scene solved from one key, and the width of the key's band in pixels
@@ -39,12 +39,12 @@ def _of_scene(networks: Networks, family: str, seed: int, footage: Footage | Non
     jumping, carried = drawn(alpha, WIDTHS), propagated(networks.propagation, still, [0])
     network = networks.matting
     inputs = shown(still, jumping, network=network)
-    solved = mattes(network, shown(still, carried, network=network), carried)
+    from_key = mattes(networks, shown(still, carried, network=network), carried)
     found = {
-        "both stages, one key": (solved, carried),
-        "the same, after the key's own frame": (solved[1:], carried[1:]),
-        "network, trimaps that jump": (mattes(network, inputs, jumping), jumping),
-        "neighbours replaced by the centre frame, trimaps that jump": (mattes(network, inputs, jumping, alone=True), jumping),
+        "both stages, one key": (from_key, carried),
+        "the same, after the key's own frame": (from_key[1:], carried[1:]),
+        "network, trimaps that jump": (mattes(networks, inputs, jumping), jumping),
+        "neighbours replaced by the centre frame, trimaps that jump": (solved(network, inputs, jumping, alone=True), jumping),
         "no network: colour prior, trimaps that jump": (priors(shown(still, jumping), jumping), jumping),
     }
     return {name: metrics.flicker(alpha.numpy(), (marks[:, 0] == 1).numpy()) for name, (alpha, marks) in found.items()}

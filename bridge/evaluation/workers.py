@@ -48,7 +48,7 @@ def on_still_scenes(pack: Path | None) -> Rows:
 def on_haze(pack: Path | None) -> Rows:
     """Measure scenes without certain foreground in a worker."""
     with torch.inference_mode():
-        return haze.without_foreground(networks().matting, footage=footage(pack))
+        return haze.without_foreground(networks(), footage=footage(pack))
 
 
 def on_photographs(folder: Path, *, of_peers: bool) -> Rows:

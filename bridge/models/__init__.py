@@ -1,1 +1,1 @@
-"""The two networks and the colour prior: tensors in, tensors out."""
+"""The networks and the colour prior: tensors in, tensors out."""

@@ -20,8 +20,8 @@ TAPS = 9
 REACH = 8.0  # feature pixels a tap may wander from its place
 
 
-def sample(x: Tensor, shift: Tensor, *, origin: tuple[int, int] = (0, 0)) -> Tensor:
-    """Read `x` at every pixel's own place plus a shift, bilinearly, zero outside.
+def sample(x: Tensor, shift: Tensor, *, origin: tuple[int, int] = (0, 0), beyond: str = "zeros") -> Tensor:
+    """Read `x` at every pixel's own place plus a shift, bilinearly; outside it is zero, or the nearest pixel where `beyond` is "border".
 
     x: N×C×H×W; shift: N×(T·2)×h×w in feature pixels, (dy, dx) for each of T taps, of all of `x` or of the part of it that begins at
     `origin`, (row, column). Returns N×C×(T·h)×w float32, tap after tap.
@@ -35,7 +35,7 @@ def sample(x: Tensor, shift: Tensor, *, origin: tuple[int, int] = (0, 0)) -> Ten
     y = (shift[:, :, 0] + rows + 0.5) * (2.0 / height) - 1.0
     x_ = (shift[:, :, 1] + columns + 0.5) * (2.0 / width) - 1.0
     grid = torch.stack([x_, y], -1).view(n, taps * h, w, 2)
-    return F.grid_sample(x.float(), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return F.grid_sample(x.float(), grid, mode="bilinear", padding_mode=beyond, align_corners=False)
 
 
 def deformable_convolution(x: Tensor, offset: Tensor, modulation: Tensor, weight: Tensor, bias: Tensor, *, groups: int) -> Tensor:

@@ -3,7 +3,7 @@
 trimap (head, tail)  plates from the bounding key to the frame, that key, weights, settings
 trimap (span)        every plate of the span, both keys, weights, settings
 trimap (key)         the artist's trimap itself
-alpha                the three plates and three trimaps of t-1, t, t+1, weights, settings
+alpha                the plates and trimaps of t-2 to t+2, weights, settings
 
 A file is named by one of these and by what else shapes its bytes: depth, channels, garbage and holdout mattes (`bridge.shot.plan`).
 """
@@ -18,7 +18,7 @@ from typing import Protocol
 
 from bridge.wire.errors import ImageError
 
-from .segments import Segment, neighbours
+from .segments import Segment, matted_from
 
 DIGEST_BYTES = 16
 _JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -86,6 +86,5 @@ class ContentKeys:
 
     def alpha(self, frame: int) -> str:
         """Return the content key of a frame's alpha."""
-        before, after = neighbours(frame, self._frames)
-        seen = [(f - frame, self._plate(f), self.trimap(f)) for f in (before, frame, after)]
+        seen = [(f - frame, self._plate(f), self.trimap(f)) for f in sorted(matted_from([frame], self._frames))]
         return digest_of(["alpha", self._settings, seen])

@@ -19,7 +19,7 @@ from .outputs import Output, check_patterns, warn_of_missing
 from .plates import Plates
 from .profile import MEMORY_EVERY, MEMORY_KEPT, Profile, profile_named
 from .request import Request
-from .segments import Segment, cut, needed, with_neighbours
+from .segments import Segment, cut, matted_from, needed
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +39,8 @@ class Plan:
     outputs: tuple[Output, ...]
 
     def passes(self, frames: list[int], *, kept: Callable[[int], bool]) -> list[Segment]:
-        """Return what must be propagated so that `frames` and their neighbours have trimaps; `kept` tells which are there already."""
-        lacking = {f for f in with_neighbours(frames, set(self.plates.frames)) if f not in self.keys and not kept(f)}
+        """Return what must be propagated for the mattes of `frames`; `kept` tells which trimaps are there already."""
+        lacking = {f for f in matted_from(frames, set(self.plates.frames)) if f not in self.keys and not kept(f)}
         return [part for segment in self.segments if (part := needed(segment, lacking)) is not None]
 
     def has(self, part: Segment) -> bool:

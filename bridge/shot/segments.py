@@ -81,3 +81,11 @@ def neighbours(frame: int, frames: Collection[int]) -> tuple[int, int]:
 def with_neighbours(wanted: Collection[int], frames: Collection[int]) -> set[int]:
     """Return the wanted frames and those of their neighbours that exist."""
     return {n for f in wanted for n in (f - 1, f, f + 1) if n in frames}
+
+
+def matted_from(wanted: Collection[int], frames: Collection[int]) -> set[int]:
+    """Return the frames whose plate and trimap the wanted mattes depend on: t-2 to t+2 where they exist, but nothing beyond a gap.
+
+    A matte is solved from its frame and that one's neighbours, then steadied by the mattes of the neighbours.
+    """
+    return with_neighbours(with_neighbours(wanted, frames), frames)

@@ -1,6 +1,9 @@
-"""Task matte(frames): for each t, plate and stored trimap of t-1, t, t+1 in, alpha out; nothing else is read.
+"""Task matte(frames): for each t, plates and stored trimaps of t-2 to t+2 in, alpha out; nothing else is read.
 
-The coarse levels of the network see the whole frame; the fine levels run on a fixed grid of tiles, and only on those that hold unknown
+Frames pass through three steps, each of which needs of a frame's neighbours what the step before made of them: they are prepared, solved
+between their neighbours, and steadied by their neighbours' mattes.
+
+The coarse levels of the network see the whole frame; all else runs on a fixed grid of tiles, and only on those that hold unknown
 pixels. A region is a plate's data window, extended to the grid of 32 solved pixels through the display window's corner,
 and at least two of its columns wide.
 """
@@ -9,9 +12,10 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Collection, Generator, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -34,7 +38,9 @@ from bridge.models.matting import (
     neighbouring,
     reduced,
     shared,
+    trimmed,
 )
+from bridge.models.steadying import AROUND, SteadyingNetwork, matte_guide, matted, own_inputs, steadying_inputs
 from bridge.shot.plates import Plate, Plates
 from bridge.shot.profile import Profile
 from bridge.shot.segments import neighbours, with_neighbours
@@ -46,6 +52,9 @@ from .trimaps import Classes, Trimaps
 
 TILES_AT_ONCE = 4
 Floats = NDArray[np.float32]
+Tile = tuple[slice, slice]  # rows, columns
+Centre = TypeVar("Centre", bound="Frame")
+Besides = TypeVar("Besides")
 log = logging.getLogger(__name__)
 
 
@@ -62,15 +71,39 @@ class Encoded:
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A frame ready to solve: its plate and trimap, its region, inputs 1×C×H×W and solved classes 1×1×H×W of the region, and what of
-    it is kept for its neighbours."""
+class Matted:
+    """What is kept of a solved frame for its neighbours: its region, and of that matte and view, 1×4×H×W float32, see `matted`."""
+
+    region: Window
+    shown: Tensor
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A frame on its way: its plate and trimap, and the classes of its region in solved pixels, 1×1×H×W."""
 
     plate: Plate
     classes: Classes
-    inputs: Tensor
     solved: Tensor
+
+
+@dataclass(frozen=True)
+class Prepared(Frame):
+    """A frame ready to solve: inputs 1×C×H×W of its region, and what of it is kept for its neighbours."""
+
+    inputs: Tensor
     encoded: Encoded
+
+
+@dataclass(frozen=True)
+class Solved(Frame):
+    """A frame ready to be steadied: its matte 1×1×H×W float32, exact where its classes are certain, with view what is kept for its
+    neighbours; its `own_inputs` 1×6×H×W; and the motion of the view to its neighbours, 1×4×H×W."""
+
+    alpha: Tensor
+    matted: Matted
+    own: Tensor
+    motion: Tensor
 
 
 @dataclass(frozen=True)
@@ -81,56 +114,73 @@ class Beside:
     after: Tensor
     motion: Tensor | None
 
-    def cropped(self, tile: tuple[slice, slice], *, side: int, halo: int) -> Tensor:
+    def cropped(self, tile: Tile, *, side: int, halo: int) -> Tensor:
         """Return a full tile with its halo, 1×12×(side + 2·halo)×(side + 2·halo)."""
+        (rows, columns), missing = around(tile, self.before.shape[-2:], side=side, halo=halo)
         if self.motion is None:
-            before, after = (cropped(shown, tile, side=side, halo=halo) for shown in (self.before, self.after))
-            return neighbouring(before, after, None)
-        corner = (tile[0].start - halo, tile[1].start - halo)
-        return neighbouring(self.before, self.after, cropped(self.motion, tile, side=side, halo=halo), origin=corner)
+            return repeated(neighbouring(self.before[..., rows, columns], self.after[..., rows, columns], None), missing)
+        corner = (rows.start, columns.start)
+        return repeated(neighbouring(self.before, self.after, self.motion[..., rows, columns], origin=corner), missing)
 
 
 @dataclass(frozen=True)
-class Trio:
+class Trio(Generic[Centre, Besides]):
     """A frame and what is kept of its neighbours."""
 
-    before: Encoded
-    centre: Prepared
-    after: Encoded
+    before: Besides
+    centre: Centre
+    after: Besides
+
+
+def trios(
+    wanted: Sequence[int], frames: Iterator[Centre], present: Collection[int], *, kept: Callable[[Centre], Besides]
+) -> Iterator[Trio[Centre, Besides]]:
+    """Take frames, ascending, as they are needed; keep of them what a later one needs and no more."""
+    to_do = frozenset(wanted)
+    waiting: dict[int, Centre] = {}
+    near: dict[int, Besides] = {}
+    for number in wanted:
+        before, after = neighbours(number, present)
+        while after not in near:
+            frame = next(frames)
+            near[frame.plate.frame] = kept(frame)
+            if frame.plate.frame in to_do:
+                waiting[frame.plate.frame] = frame
+        near = {n: k for n, k in near.items() if n >= before}
+        yield Trio(near[before], waiting.pop(number), near[after])
 
 
 class Matter:
-    """Stage 2 on one shot."""
+    """Stage 2 on one shot; without `steadying` mattes stay as they are solved."""
 
-    def __init__(self, network: MattingNetwork, *, engine: Engine, profile: Profile, plates: Plates, trimaps: Trimaps) -> None:
-        self._network, self._engine, self._profile = network, engine, profile
+    def __init__(
+        self,
+        network: MattingNetwork,
+        *,
+        steadying: SteadyingNetwork | None,
+        engine: Engine,
+        profile: Profile,
+        plates: Plates,
+        trimaps: Trimaps,
+    ) -> None:
+        self._network, self._steadying = network, steadying
+        self._engine, self._profile = engine, profile
         self._plates, self._trimaps = plates, trimaps
         self._at_once = TILES_AT_ONCE
 
     def mattes(self, wanted: Sequence[int], *, present: Collection[int]) -> Generator[tuple[Plate, Floats], None, None]:
         """Yield plate and alpha (H×W float32 on its data window) of each wanted frame, ascending."""
-        with (
-            closing(ahead(sorted(with_neighbours(wanted, present)), self.prepare, depth=1, threads=2)) as prepared,
-            closing(ahead(self._trios(sorted(wanted), prepared, present), self._solve, depth=1, threads=2)) as solved,
-        ):
-            yield from solved
-
-    @staticmethod
-    def _trios(wanted: Sequence[int], frames: Iterator[Prepared], present: Collection[int]) -> Iterator[Trio]:
-        """Take prepared frames as they are needed; keep what a later frame needs and no more."""
-        to_solve = frozenset(wanted)
-        waiting: dict[int, Prepared] = {}
-        encoded: dict[int, Encoded] = {}
-        for frame in wanted:
-            before, after = neighbours(frame, present)
-            while after not in encoded:
-                prepared = next(frames)
-                number = prepared.plate.frame
-                encoded[number] = prepared.encoded
-                if number in to_solve:
-                    waiting[number] = prepared
-            encoded = {f: e for f, e in encoded.items() if f >= before}
-            yield Trio(encoded[before], waiting.pop(frame), encoded[after])
+        to_solve = sorted(with_neighbours(wanted, present) if self._steadying else wanted)
+        to_prepare = sorted(with_neighbours(to_solve, present))
+        with ExitStack() as opened:
+            prepared = opened.enter_context(closing(ahead(to_prepare, self.prepare, depth=1, threads=2)))
+            between = trios(to_solve, prepared, present, kept=lambda frame: frame.encoded)
+            solved = opened.enter_context(closing(ahead(between, self._solve, depth=1, threads=2)))
+            if self._steadying is None:
+                yield from map(self._finished, solved)
+                return
+            between_mattes = trios(sorted(wanted), solved, present, kept=lambda frame: frame.matted)
+            yield from opened.enter_context(closing(ahead(between_mattes, self._steady, depth=1)))
 
     def prepare(self, frame: int) -> Prepared:
         """Read a frame, compute what the network is shown, and encode it."""
@@ -147,7 +197,7 @@ class Matter:
             look = functools.partial(self._look, solved)
             inputs = looked_twice(view, mixing, solved, linear=self._plates.linear, look=look, step=step)
             encoded = Encoded(region, self._encode(inputs), shared(inputs), guide(inputs))
-        return Prepared(plate, classes, inputs, solved, encoded)
+        return Prepared(plate, classes, solved, inputs, encoded)
 
     def _encode(self, inputs: Tensor) -> Features:
         return self._network.encode(reduced(inputs).contiguous(memory_format=torch.channels_last))
@@ -168,21 +218,37 @@ class Matter:
         wide[..., rows.stop :, :] = wide[..., rows.stop - 1 : rows.stop, :]
         return wide.to(self._engine.torch_device)
 
-    def _solve(self, trio: Trio) -> tuple[Plate, Floats]:
-        scale, centre = self._profile.reduction, trio.centre
+    def _solve(self, trio: Trio[Prepared, Encoded]) -> Solved:
+        centre = trio.centre
         region = centre.encoded.region
         with torch.inference_mode(), self._engine.autocast:
-            before, after = (aligned(e, into=region, scale=scale) for e in (trio.before, trio.after))
+            before, after = (aligned(e, into=region, scale=self._profile.reduction) for e in (trio.before, trio.after))
             motion = self._motion(before.guide, centre.encoded.guide, after.guide)
             beside = Beside(before.shared, after.shared, motion)
             context = self._network.fuse(before.features, centre.encoded.features, after.features, motion)
             alpha = exact_where_certain(self.refined(centre.inputs, beside, context, centre.solved), centre.solved)
-            if scale > 1:
-                alpha = F.interpolate(alpha, scale_factor=float(scale), mode="bilinear")
-        rows, columns = region.slices(centre.plate.window)
-        inside = alpha[0, 0, rows, columns].float().cpu().numpy()
-        classes = centre.classes
-        return centre.plate, np.where(classes == 1, inside, (classes == 2).astype(np.float32)).astype(np.float32, copy=False)
+            own = own_inputs(centre.inputs)
+        return Solved(centre.plate, centre.classes, centre.solved, alpha, Matted(region, matted(alpha, own)), own, motion)
+
+    def _steady(self, trio: Trio[Solved, Matted]) -> tuple[Plate, Floats]:
+        centre = trio.centre
+        region, scale = centre.matted.region, self._profile.reduction
+        if trio.before is trio.after:
+            return self._finished(centre)
+        with torch.inference_mode(), self._engine.autocast:
+            before, after = (moved(m.shown, of=m.region, into=region, step=scale) for m in (trio.before, trio.after))
+            by_matte = self._motion(*(matte_guide(shown[:, :1]) for shown in (before, centre.alpha, after)))
+            alpha = self.steadied(centre, before, after, torch.cat([centre.motion, by_matte], 1))
+        return self._finished(replace(centre, alpha=exact_where_certain(alpha, centre.solved)))
+
+    def _finished(self, solved: Solved) -> tuple[Plate, Floats]:
+        """Return the plate and its alpha, H×W float32 on its data window."""
+        alpha = solved.alpha
+        if self._profile.reduction > 1:
+            alpha = F.interpolate(alpha, scale_factor=float(self._profile.reduction), mode="bilinear")
+        rows, columns = solved.matted.region.slices(solved.plate.window)
+        inside, classes = alpha[0, 0, rows, columns].float().cpu().numpy(), solved.classes
+        return solved.plate, np.where(classes == 1, inside, (classes == 2).astype(np.float32)).astype(np.float32, copy=False)
 
     def _motion(self, before: Tensor, centre: Tensor, after: Tensor) -> Tensor:
         """Return where the pixels of a frame lie in its neighbours, 1×4×H×W; big frames are searched to a quarter of their resolution."""
@@ -193,15 +259,37 @@ class Matter:
     def refined(self, inputs: Tensor, beside: Beside, context: Tensor, classes: Tensor) -> Tensor:
         """Run the fine levels on every tile with unknown pixels; return 1×1×H×W float32, 0 in tiles without."""
         side = self._profile.tile
-        alpha = torch.zeros_like(inputs[:, :1])
-        tiles = [t for t in grid(*inputs.shape[-2:], side=side) if bool((classes[..., t[0], t[1]] == 1).any())]
+
+        def computed(tiles: list[Tile]) -> Tensor:
+            with_halo = torch.cat([cropped(inputs, t, side=side, halo=HALO) for t in tiles])
+            near = torch.cat([beside.cropped(t, side=side, halo=HALO) for t in tiles])
+            context_there = torch.cat([cropped(context, t, side=side, halo=HALO, stride=REDUCTION) for t in tiles])
+            return self._network.refine(with_halo, near, context_there, halo=HALO)
+
+        return self._in_tiles(torch.zeros_like(inputs[:, :1]), classes, computed)
+
+    def steadied(self, solved: Solved, before: Tensor, after: Tensor, motions: Tensor) -> Tensor:
+        """Steady every tile with unknown pixels by the neighbours' mattes; return 1×1×H×W float32."""
+        network, side = self._steadying, self._profile.tile
+        assert network is not None
+
+        def seen(tile: Tile) -> Tensor:
+            (rows, columns), missing = around(tile, solved.alpha.shape[-2:], side=side, halo=AROUND)
+            alpha, own, there = (m[..., rows, columns] for m in (solved.alpha, solved.own, motions))
+            return repeated(steadying_inputs(alpha, own, before, after, there, origin=(rows.start, columns.start)), missing)
+
+        def computed(tiles: list[Tile]) -> Tensor:
+            return trimmed(network(torch.cat([seen(t) for t in tiles])), AROUND)
+
+        return self._in_tiles(solved.alpha.clone(), solved.solved, computed)
+
+    def _in_tiles(self, alpha: Tensor, classes: Tensor, computed: Callable[[list[Tile]], Tensor]) -> Tensor:
+        """Fill in, and return, the tiles of 1×1×H×W that hold unknown pixels, several at once; `computed` gives N×1×side×side."""
+        tiles = [t for t in grid(*alpha.shape[-2:], side=self._profile.tile) if bool((classes[..., t[0], t[1]] == 1).any())]
         while tiles:
             batch = tiles[: self._at_once]
             try:
-                with_halo = torch.cat([cropped(inputs, t, side=side, halo=HALO) for t in batch])
-                near = torch.cat([beside.cropped(t, side=side, halo=HALO) for t in batch])
-                around = torch.cat([cropped(context, t, side=side, halo=HALO, stride=REDUCTION) for t in batch])
-                result = self._network.refine(with_halo, near, around, halo=HALO)
+                result = computed(batch)
             except (RuntimeError, MemoryError) as error:
                 self._take_fewer(error, tried=len(batch))
                 continue
@@ -223,42 +311,61 @@ class Matter:
             torch.cuda.empty_cache()
 
 
-def grid(height: int, width: int, *, side: int) -> list[tuple[slice, slice]]:
+def grid(height: int, width: int, *, side: int) -> list[Tile]:
     """Return the tiles of a fixed grid over a region, row by row; the last of a row or column may be cut short."""
     return [
         (slice(y, min(y + side, height)), slice(x, min(x + side, width))) for y in range(0, height, side) for x in range(0, width, side)
     ]
 
 
-def cropped(maps: Tensor, tile: tuple[slice, slice], *, side: int, halo: int, stride: int = 1) -> Tensor:
-    """Return a full tile with its halo from 1×C×H×W maps at a stride, the edge of the region repeated beyond it."""
+def around(tile: Tile, size: Sequence[int], *, side: int, halo: int, stride: int = 1) -> tuple[Tile, tuple[int, int, int, int]]:
+    """Return which rows and columns of maps at a stride, of `size` (height, width), a full tile with its halo takes, and how many it lacks
+    to the left, right, top and bottom, where it reaches beyond them."""
     spans, missing = [], []
-    for place, length in zip((tile[1], tile[0]), (maps.shape[-1], maps.shape[-2]), strict=True):
+    for place, length in zip(tile, size, strict=True):
         low, high = (place.start - halo) // stride, (place.start + side + halo) // stride
         spans.append(slice(max(0, low), min(length, high)))
-        missing += [max(0, -low), max(0, high - length)]
-    inside = maps[..., spans[1], spans[0]].contiguous(memory_format=torch.channels_last)
-    return F.pad(inside, missing, mode="replicate") if any(missing) else inside
+        missing.append((max(0, -low), max(0, high - length)))
+    (top, bottom), (left, right) = missing
+    return (spans[0], spans[1]), (left, right, top, bottom)
+
+
+def repeated(maps: Tensor, missing: tuple[int, int, int, int]) -> Tensor:
+    """Repeat the edges of N×C×H×W to the left, right, top and bottom."""
+    return F.pad(maps, missing, mode="replicate") if any(missing) else maps
+
+
+def cropped(maps: Tensor, tile: Tile, *, side: int, halo: int, stride: int = 1) -> Tensor:
+    """Return a full tile with its halo from 1×C×H×W maps at a stride, the edge of the region repeated beyond it."""
+    (rows, columns), missing = around(tile, maps.shape[-2:], side=side, halo=halo, stride=stride)
+    return repeated(maps[..., rows, columns].contiguous(memory_format=torch.channels_last), missing)
 
 
 def aligned(encoded: Encoded, *, into: Window, scale: int) -> Encoded:
-    """Move what is kept of a frame into another frame's region: cropped where it is smaller, zero where there is nothing."""
-    of = encoded.region
-    if of == into:
+    """Move what is kept of a frame into another frame's region: see `moved`."""
+    if encoded.region == into:
         return encoded
-    common = of.intersection(into)
 
-    def moved(maps: Tensor, stride: int = 1) -> Tensor:
-        step = stride * scale
-        result = maps.new_zeros(*maps.shape[:-2], into.height // step, into.width // step)
-        if not common.empty:
-            here, there = (tuple(slice(s.start // step, s.stop // step) for s in w.slices(common)) for w in (into, of))
-            result[..., here[0], here[1]] = maps[..., there[0], there[1]]
-        return result.contiguous(memory_format=torch.channels_last) if result.ndim == 4 else result
+    def there(maps: Tensor, stride: int = 1) -> Tensor:
+        return moved(maps, of=encoded.region, into=into, step=stride * scale)
 
     f = encoded.features
-    features = Features(moved(f.s4, 4), moved(f.s8, 8), moved(f.s16, 16), moved(f.s32, 32))
-    return Encoded(into, features, moved(encoded.shared), moved(encoded.guide))
+    return Encoded(
+        into, Features(there(f.s4, 4), there(f.s8, 8), there(f.s16, 16), there(f.s32, 32)), there(encoded.shared), there(encoded.guide)
+    )
+
+
+def moved(maps: Tensor, *, of: Window, into: Window, step: int) -> Tensor:
+    """Move maps of one region, …×H×W with so many plate pixels to a step, into another: cropped where it is smaller, zero where there is
+    nothing."""
+    if of == into:
+        return maps
+    common = of.intersection(into)
+    result = maps.new_zeros(*maps.shape[:-2], into.height // step, into.width // step)
+    if not common.empty:
+        here, there = (tuple(slice(s.start // step, s.stop // step) for s in w.slices(common)) for w in (into, of))
+        result[..., here[0], here[1]] = maps[..., there[0], there[1]]
+    return result.contiguous(memory_format=torch.channels_last) if result.ndim == 4 else result
 
 
 def shrunk(image: Tensor, times: int) -> Tensor:

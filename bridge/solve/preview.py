@@ -1,4 +1,5 @@
-"""A preview: one frame, quickly. Its trimap comes straight from the keys that bound it, without the frames between."""
+"""A preview: one frame, quickly. Its trimap comes straight from the keys that bound it, without the frames between, and its matte is not
+steadied by those of its neighbours."""
 
 from __future__ import annotations
 
@@ -56,7 +57,7 @@ def preview(plan: Plan, frame: int, *, profile: Profile, engine: Engine, network
                     trimaps.land(key, plan.key_classes(key))
             with Scratch() as scratch:
                 propagator.propagate(segment.only(near), scratch=scratch, tick=lambda _: None)
-    matter = Matter(networks.matting, engine=engine, profile=profile, plates=plates, trimaps=trimaps)
+    matter = Matter(networks.matting, steadying=None, engine=engine, profile=profile, plates=plates, trimaps=trimaps)
     ((plate, alpha),) = matter.mattes([frame], present=frozenset(plan.plates.frames))
     return plate, shaped(plan, plate, alpha)
 

@@ -11,7 +11,7 @@ from bridge import exr
 from bridge.shot.outputs import make_ready, to_do, warn_of_missing
 from bridge.shot.plan import Plan, planned
 from bridge.shot.request import Request
-from bridge.shot.segments import Segment, with_neighbours
+from bridge.shot.segments import Segment, matted_from
 from bridge.wire.errors import SequenceError, ShotError
 
 from . import writer
@@ -81,7 +81,7 @@ class Solver:
 
     def passes(self, todo: Sequence[int]) -> list[Segment]:
         """Return what must be propagated before `todo` can be matted, and see to it that the keys' own trimaps are there."""
-        for frame in sorted(with_neighbours(todo, set(self._plan.plates.frames))):
+        for frame in sorted(matted_from(todo, set(self._plan.plates.frames))):
             if frame in self._plan.keys:
                 self._land_key(frame)
         return self._plan.passes(list(todo), kept=self.trimaps.__contains__)
@@ -123,7 +123,14 @@ class Solver:
         present = frozenset(plan.plates.frames)
         if gone := sorted(set(frames) - present):
             raise SequenceError(warn_of_missing(plan.request.plate, gone) + ".", remedy="Render them again, or solve what exists.")
-        matter = Matter(self._networks.matting, engine=self._engine, profile=plan.profile, plates=plan.plates, trimaps=self.trimaps)
+        matter = Matter(
+            self._networks.matting,
+            steadying=self._networks.steadying,
+            engine=self._engine,
+            profile=plan.profile,
+            plates=plan.plates,
+            trimaps=self.trimaps,
+        )
         hand = writer.Writer(plan, engine=self._engine, trimaps=self.trimaps)
 
         def land(solved: writer.Solved) -> None:

@@ -11,25 +11,27 @@ from torch import nn
 from bridge.models.layers import folded
 from bridge.models.matting import MattingNetwork
 from bridge.models.propagation import PropagationNetwork
+from bridge.models.steadying import SteadyingNetwork
 from bridge.shipped import REINSTALL, checked, weights_digest
 from bridge.wire.errors import WeightsError
 
-KINDS: dict[str, type[nn.Module]] = {"propagation": PropagationNetwork, "matting": MattingNetwork}
+KINDS: dict[str, type[nn.Module]] = {"propagation": PropagationNetwork, "matting": MattingNetwork, "steadying": SteadyingNetwork}
 
 
 @dataclass(frozen=True)
 class Networks:
-    """Both stages, ready to solve, and the digest of the weights they run."""
+    """Both stages, and what steadies mattes, ready to solve; and the digest of the weights they run."""
 
     propagation: PropagationNetwork
     matting: MattingNetwork
+    steadying: SteadyingNetwork
     digest: str
 
 
 def load_networks(device: torch.device) -> Networks:
-    """Load both stages for inference. Raises WeightsError when a file is absent, damaged or not the one that was shipped."""
+    """Load all networks for inference. Raises WeightsError when a file is absent, damaged or not the one that was shipped."""
     networks = {stage: _ready(stage, kind(), device) for stage, kind in KINDS.items()}
-    return Networks(networks["propagation"], networks["matting"], weights_digest())  # type: ignore[arg-type]
+    return Networks(networks["propagation"], networks["matting"], networks["steadying"], weights_digest())  # type: ignore[arg-type]
 
 
 def _ready(stage: str, network: nn.Module, device: torch.device) -> nn.Module:

@@ -1,1 +1,1 @@
-"""Generated clips and the training of both stages."""
+"""Generated clips and the training of all networks."""

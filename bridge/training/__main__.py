@@ -1,4 +1,4 @@
-"""Train one stage or both: python -m bridge.training --stage matting --minutes 30 --out RUN [--resume] [--pack FILE]."""
+"""Train one stage, both, or what steadies mattes: python -m bridge.training --stage matting --minutes 30 --out RUN [--pack FILE]."""
 
 from __future__ import annotations
 
@@ -6,23 +6,28 @@ import argparse
 import functools
 import logging
 from pathlib import Path
+from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from bridge.models.matting import MattingNetwork
 from bridge.models.propagation import PropagationNetwork
+from bridge.models.steadying import SteadyingNetwork
 
 from . import checkpoint, judges, stages
 from .footage import Footage
 from .joint import JointLessons, Stages, carrier_of, fresh_matting, judge_joint, looker_of
 from .loop import Plan, train
+from .steadying import SteadyingLessons, judge_steadying
+
+N = TypeVar("N", bound=nn.Module)
 
 
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m bridge.training", description=__doc__)
-    parser.add_argument("--stage", choices=("propagation", "matting", "joint"), required=True)
+    parser.add_argument("--stage", choices=("propagation", "matting", "joint", "steadying"), required=True)
     parser.add_argument("--minutes", type=float, required=True, help="of the whole run, however often it is resumed; then it is judged")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run's checkpoints")
     parser.add_argument("--resume", action="store_true", help="go on from the latest checkpoint in the folder")
@@ -34,6 +39,7 @@ def arguments() -> argparse.Namespace:
         help="begin a new run from another's averaged or shipped weights; repeatable; stage 2 also takes its first looks with them",
     )
     parser.add_argument("--trimaps-by", type=Path, help="a run or shipped weights of stage 1: its trimaps are seen by stage 2")
+    parser.add_argument("--mattes-by", type=Path, help="a run or shipped weights of stage 2, whose mattes are steadied; --stage steadying")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--pack", type=Path, help="packed footage, see bridge.training.footage; procedural textures without it")
     parser.add_argument("--data", type=Path, help="folder that holds validation/, to be judged by photographs")
@@ -44,10 +50,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--precision", choices=("bfloat16", "float32"), default="bfloat16")
     args = parser.parse_args()
-    if args.resume and (args.start or args.trimaps_by):
-        parser.error("--resume goes on with what the run began with: leave out --start and --trimaps-by")
-    if args.trimaps_by and args.stage != "matting":
-        parser.error("--trimaps-by is for --stage matting; a joint run has its own")
+    if args.resume and (args.start or args.trimaps_by or args.mattes_by):
+        parser.error("--resume goes on with what the run began with: leave out --start, --trimaps-by and --mattes-by")
+    if args.trimaps_by and args.stage not in ("matting", "steadying"):
+        parser.error("--trimaps-by is for --stage matting and steadying; a joint run has its own")
+    if bool(args.mattes_by) != (args.stage == "steadying" and not args.resume):
+        parser.error("--mattes-by is for --stage steadying, which needs it to begin")
     return args
 
 
@@ -69,10 +77,15 @@ def main() -> None:
         lessons = JointLessons(carrier=carrier, looker=looker_of(args.out, network.matting, resume=args.resume, device=device))
         judge = functools.partial(judge_joint, footage=footage, data=args.data)
         train(network, lessons.step, judge=judge, shadow=Stages(), **common)
+    elif isinstance(network, SteadyingNetwork):
+        carrier = carrier_of(args.out, other("propagation", args.trimaps_by, PropagationNetwork), resume=args.resume, device=device)
+        matter = looker_of(args.out, other("matting", args.mattes_by, MattingNetwork), resume=args.resume, device=device)
+        if matter is None:
+            raise FileNotFoundError(f"{args.out} does not hold the stage 2 whose mattes the run steadies.")
+        judge = functools.partial(judge_steadying, matter=matter, footage=footage)
+        train(network, SteadyingLessons(matter=matter, carrier=carrier).step, judge=judge, shadow=SteadyingNetwork(), **common)
     elif isinstance(network, MattingNetwork):
-        given = begun("propagation", [checkpoint.averaged(args.trimaps_by)]) if args.trimaps_by else None
-        assert given is None or isinstance(given, PropagationNetwork)
-        carrier = carrier_of(args.out, given, resume=args.resume, device=device)
+        carrier = carrier_of(args.out, other("propagation", args.trimaps_by, PropagationNetwork), resume=args.resume, device=device)
         looker = looker_of(args.out, network, resume=args.resume, device=device)
         judge = functools.partial(judges.judge_matting, footage=footage, data=args.data)
         train(network, stages.MattingLessons(carrier=carrier, looker=looker).step, judge=judge, shadow=MattingNetwork(), **common)
@@ -81,15 +94,24 @@ def main() -> None:
         train(network, stages.propagation_step, judge=judge, shadow=PropagationNetwork(), **common)
 
 
-def begun(stage: str, found: list[dict[str, Tensor]]) -> PropagationNetwork | MattingNetwork | Stages:
+def other(stage: str, weights: Path | None, kind: type[N]) -> N | None:
+    """Return another stage's network, with the weights that a run learns from, if it does."""
+    if weights is None:
+        return None
+    network = begun(stage, [checkpoint.averaged(weights)])
+    assert isinstance(network, kind)
+    return network
+
+
+def begun(stage: str, found: list[dict[str, Tensor]]) -> PropagationNetwork | MattingNetwork | SteadyingNetwork | Stages:
     """Return a stage's network, or both, with the weights of the runs that hold such a network.
 
     Raises RuntimeError for any other, and ValueError for a second one of the same kind.
     """
     propagation = PropagationNetwork()
     matting = fresh_matting()
-    wanted: dict[str, list[PropagationNetwork | MattingNetwork]]
-    wanted = {"propagation": [propagation], "matting": [matting], "joint": [propagation, matting]}
+    wanted: dict[str, list[PropagationNetwork | MattingNetwork | SteadyingNetwork]]
+    wanted = {"propagation": [propagation], "matting": [matting], "steadying": [SteadyingNetwork()], "joint": [propagation, matting]}
     filled = []
     for state in found:
         network = next((n for n in wanted[stage] if n.state_dict().keys() == state.keys()), wanted[stage][-1])

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from . import checkpoint
 
-HEAD_BIAS = "head.bias"  # of stage 2
+HEAD_BIAS = "head.bias"  # of stage 2, and of what steadies it, whose weights of mattes do not change when the same is added to all
 
 
 def export(
@@ -37,7 +37,7 @@ def export(
     """Write STAGE.safetensors (float16; statistics of batch normalisation too) and its entry in manifest.json; return the entry.
 
     share: how much of the mean is the run's, 0..1, the others sharing the rest evenly; all count alike without it.
-    lean: logits added to every change of the prior's alpha, stage 2 only; above 0 more opaque.
+    lean: logits added to every change of alpha, not for stage 1; above 0 more opaque.
     """
     states = [checkpoint.state_of(r) for r in (run, *also, *before)]
     found = [_of_stage(checkpoint.averaged(r), stage) for r in (run, *also)]
@@ -79,18 +79,18 @@ def _of_stage(state: dict[str, Tensor], stage: str) -> dict[str, Tensor]:
 def main() -> None:
     """Export one stage as the command line says."""
     parser = argparse.ArgumentParser(prog="python -m bridge.training.export", description=__doc__)
-    parser.add_argument("--stage", choices=("propagation", "matting"), required=True)
+    parser.add_argument("--stage", choices=("propagation", "matting", "steadying"), required=True)
     parser.add_argument("--run", type=Path, required=True, help="folder of the training run")
     parser.add_argument("--weights", type=Path, required=True, help="folder of the shipped weights")
     parser.add_argument("--also", type=Path, action="append", default=[], help="another run or shipped weights, averaged in; repeatable")
     parser.add_argument("--share", type=float, help="of the mean that --run has, 0 to 1; the others share the rest; even without it")
-    parser.add_argument("--lean", type=float, default=0.0, help="logits added to what stage 2 says; above 0 more opaque")
+    parser.add_argument("--lean", type=float, default=0.0, help="logits added to what stage 2, or what steadies it, says; above 0 more opaque")
     parser.add_argument(
         "--before", type=Path, action="append", default=[], help="a run or weights from which these began, to be counted; repeatable"
     )
     args = parser.parse_args()
-    if args.lean and args.stage != "matting":
-        parser.error("--lean is for --stage matting")
+    if args.lean and args.stage == "propagation":
+        parser.error("--lean is for --stage matting and steadying")
     given = {name: getattr(args, name) for name in ("stage", "weights", "also", "before", "share", "lean")}
     print(json.dumps(export(args.run, **given)))
 

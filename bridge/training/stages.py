@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bridge.imaging.flow import motion_to_neighbours
-from bridge.models.inputs import CONFIDENCE, FIRST_LOOK, PRIOR_ALPHA, looked_twice, matting_inputs
+from bridge.models.inputs import CONFIDENCE, FIRST_LOOK, PRIOR_ALPHA, UNKNOWN_CHANNEL, looked_twice, matting_inputs
 from bridge.models.matting import MattingNetwork, exact_where_certain, guide
 from bridge.models.propagation import Memory, PropagationNetwork, certain_classes
 
@@ -21,7 +21,7 @@ from . import losses
 from .clips import Clips, make_clips
 from .footage import Footage
 
-UNKNOWN_CHANNEL = 4  # of the matting network's inputs
+FRAMES = 4  # of a clip of stage 2: two alphas, each from three frames
 EVERY = 3  # a solve remembers every third frame and reads the nearest of them, as `bridge.shot.profile` says
 ROLLED = 6  # frames of a clip of stage 1
 
@@ -121,11 +121,13 @@ class MattingLessons:
 
 
 @torch.no_grad()
-def prepared(seed: int, setting: Setting, *, carrier: PropagationNetwork | None = None, looker: MattingNetwork | None = None) -> Lesson:
+def prepared(
+    seed: int, setting: Setting, *, carrier: PropagationNetwork | None = None, looker: MattingNetwork | None = None, frames: int = FRAMES
+) -> Lesson:
     """Make one batch of clips and what the network is shown of them; the prior searches at half resolution every other time."""
     draw = random.Random(seed)
     away = draw.randint(1, FARTHEST) if carrier is not None and draw.random() < CARRIED else 0
-    times = [0, *range(away, away + 4)] if away else list(range(4))
+    times = [0, *range(away, away + frames)] if away else list(range(frames))
     clips = make_clips(
         batch=setting.batch, times=times, size=setting.size, seed=seed, footage=setting.footage, device=setting.device, glitches=True
     )
@@ -164,9 +166,13 @@ def carried(carrier: PropagationNetwork, clips: Clips, *, precision: torch.dtype
 
 def motion_of(inputs: Tensor) -> Tensor:
     """Return where every pixel lies in the neighbours, N×(T-2)×4×H×W, for all but the first and last frame of clips N×T×CHANNELS×H×W."""
-    guides = guide(inputs.flatten(0, 1)).unflatten(0, inputs.shape[:2]).cpu().numpy()
-    found = np.stack([[motion_to_neighbours(*clip[i : i + 3], finest=1) for i in range(len(clip) - 2)] for clip in guides])
-    return torch.from_numpy(found).to(inputs.device)
+    return searched(guide(inputs.flatten(0, 1)).unflatten(0, inputs.shape[:2]))
+
+
+def searched(guides: Tensor) -> Tensor:
+    """Return the same, N×(T-2)×4×H×W, of what motion is searched on, N×T×H×W uint8."""
+    found = [[motion_to_neighbours(*clip[i : i + 3], finest=1) for i in range(len(clip) - 2)] for clip in guides.cpu().numpy()]
+    return torch.from_numpy(np.stack([np.stack(clip) for clip in found])).to(guides.device)
 
 
 def evened(unknown: Tensor, wrong: Tensor) -> Tensor:

@@ -1,0 +1,156 @@
+"""Learning to steady mattes: stage 2 as it is solves clips, and a small network learns what their neighbours say about each."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from bridge.models.inputs import looked_twice
+from bridge.models.matting import MattingNetwork, exact_where_certain
+from bridge.models.propagation import PropagationNetwork
+from bridge.models.steadying import MOVED, OWN, SteadyingNetwork, matte_guide, matted, own_inputs, steadying_inputs
+
+from . import losses
+from .clips import held_out_clips
+from .footage import Footage
+from .stages import Setting, anchored, evened, motion_of, prepared, searched
+
+FRAMES = 8  # of a clip: six are solved, four are steadied
+CROP = 128  # pixels to a side of what a step sees of a clip
+CLIPS = 8  # a step sees
+USES, ALIVE = 10, 30  # steps between two new batches of clips, and how many are alive at once
+EMPTY = 0.02  # share of unknown pixels below which a crop is mostly drawn again
+CHANGE = 24.0  # weight of squared change, which dtSSD sums; four times what it weighs for stage 2, whose mattes are right already
+BACKWARDS = (1, 0)  # how the neighbours stand when a clip is played backwards
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A prepared batch: what the network is shown, B×T×SEEN×H×W float16, the true alpha B×T×1×H×W, and where the trimap is unknown."""
+
+    seen: Tensor
+    alpha: Tensor
+    unknown: Tensor
+
+    def cropped(self, draw: random.Random) -> tuple[Tensor, ...]:
+        """Return a square of one clip as drawn, T×…, flipped, turned by a right angle and played backwards as often as not."""
+        clip = draw.randrange(len(self.seen))
+        side = [min(CROP, length) for length in self.seen.shape[-2:]]
+        for _ in range(20):
+            rows, columns = (
+                slice(low := draw.randint(0, length - s), low + s) for s, length in zip(side, self.seen.shape[-2:], strict=True)
+            )
+            if float(self.unknown[clip, ..., rows, columns].float().mean()) >= EMPTY:
+                break
+        axes = [axis for axis in (-2, -1) if draw.random() < 0.5]
+        turned, backwards = draw.random() < 0.5, draw.random() < 0.5
+        maps = [m[clip, ..., rows, columns].flip(axes).float() for m in (self.seen, self.alpha, self.unknown)]
+        if turned:
+            maps = [m.transpose(-2, -1) for m in maps]
+        if backwards:
+            maps = [m.flip(0) for m in maps]
+            maps[0] = maps[0][:, backwards_order()]
+        return tuple(maps)
+
+
+def backwards_order() -> list[int]:
+    """Return where each channel of what the network is shown comes from when a clip is played backwards: before and after change places."""
+    groups = [[1 + MOVED * kind + 2 * motion + end for end in BACKWARDS] for kind in range(3) for motion in range(MOVED // 2)]
+    moved = [channel for group in groups for channel in group]
+    return [0, *moved, *range(1 + len(moved), 1 + len(moved) + len(OWN))]
+
+
+def seen_of(inputs: Tensor, alpha: Tensor) -> Tensor:
+    """Return what the network is shown of all but the first and last frame of clips, N×(T-2)×SEEN×H×W.
+
+    inputs: N×T×CHANNELS×H×W of stage 2; alpha: N×T×1×H×W, its mattes, exact where certain.
+    """
+    n, t = alpha.shape[:2]
+    by_matte = searched(matte_guide(alpha.flatten(0, 1)).unflatten(0, (n, t)))
+    motions = torch.cat([motion_of(inputs), by_matte], 2).flatten(0, 1)
+    frames = [(alpha[:, i : i + t - 2].flatten(0, 1), own_inputs(inputs[:, i : i + t - 2].flatten(0, 1))) for i in range(3)]
+    return steadying_inputs(*frames[1], matted(*frames[0]), matted(*frames[2]), motions).unflatten(0, (n, t - 2))
+
+
+class SteadyingLessons:
+    """The step: crops of batches that stay alive for a while, for a batch of clips costs more to solve than to learn from.
+
+    Which are alive, and what is cropped, follows from the step's seed alone: a resumed run makes them again.
+    `matter` solves the clips and takes their first looks; with a `carrier` half of them have the trimaps that stage 1 carries.
+    """
+
+    def __init__(self, *, matter: MattingNetwork, carrier: PropagationNetwork | None = None) -> None:
+        self._alive: dict[int, Shown] = {}
+        self._matter, self._carrier = matter, carrier
+
+    def step(self, network: nn.Module, *, step: int, seed: int, setting: Setting) -> tuple[Tensor, dict[str, float]]:
+        """Return the loss on crops of four neighbouring frames each."""
+        draw = random.Random(seed * 1_000_003 + step)
+        newest = step // USES
+        oldest = max(0, newest - ALIVE + 1)
+        self._alive = {group: shown for group, shown in self._alive.items() if group >= oldest}
+        crops = [self._group(draw.randint(oldest, newest), seed, setting).cropped(draw) for _ in range(CLIPS)]
+        seen, truth, unknown = (torch.stack(parts) for parts in zip(*crops, strict=True))
+        with torch.autocast(setting.device.type, dtype=setting.precision, enabled=setting.precision != torch.float32):
+            alpha = network(seen.flatten(0, 1)).unflatten(0, seen.shape[:2])
+        return _loss(alpha, seen[:, :, :1], truth, unknown)
+
+    def _group(self, group: int, seed: int, setting: Setting) -> Shown:
+        if group not in self._alive:
+            self._alive[group] = shown_of(seed * 1_000_003 + group, setting, matter=self._matter, carrier=self._carrier)
+        return self._alive[group]
+
+
+@torch.no_grad()
+def shown_of(seed: int, setting: Setting, *, matter: MattingNetwork, carrier: PropagationNetwork | None) -> Shown:
+    """Make one batch of clips, solve them, and return what the network is shown of them."""
+    lesson = prepared(seed, setting, carrier=carrier, looker=matter, frames=FRAMES)
+    inputs = lesson.inputs.float()
+    with torch.autocast(setting.device.type, dtype=setting.precision, enabled=setting.precision != torch.float32):
+        alpha = matter(inputs, motion_of(inputs))
+    alpha = exact_where_certain(alpha.float(), lesson.classes[:, 1:-1])
+    return Shown(seen_of(inputs[:, 1:-1], alpha).half(), lesson.alpha[:, 2:-2], lesson.classes[:, 2:-2] == 1)
+
+
+def _loss(alpha: Tensor, before: Tensor, truth: Tensor, unknown: Tensor) -> tuple[Tensor, dict[str, float]]:
+    """Return the loss, B×T×1×H×W each: every term once with clips weighed as `evened` does, and once with every unknown pixel alike, as SAD
+    and dtSSD count them. `before` is the matte as it came."""
+    exact = torch.where(unknown > 0, alpha, before)
+    terms: dict[str, Tensor] = {}
+    for name, weight in (("evened", evened(unknown, (before - truth).abs())), ("alike", unknown * anchored(unknown))):
+        flat = [m.flatten(0, 1) for m in (exact, truth, weight)]
+        terms |= {
+            f"{name}.alpha": losses.alpha_loss(*flat),
+            f"{name}.square": 2.0 * losses.square_loss(*flat),
+            f"{name}.gradient": 0.5 * losses.gradient_loss(*flat),
+            f"{name}.temporal": losses.temporal_loss(exact, truth, weight),
+            f"{name}.change": CHANGE * losses.change_loss(exact, truth, weight),
+            f"{name}.regret": losses.regret_loss(*flat, before=before.flatten(0, 1)),
+        }
+    unsteadied = losses.change_loss(before, truth, unknown)
+    ratio = losses.change_loss(exact.detach(), truth, unknown) / unsteadied.clamp(min=1e-9)
+    return torch.stack(list(terms.values())).sum(), {"change_ratio": float(ratio), **{k: float(v.detach()) for k, v in terms.items()}}
+
+
+def judge_steadying(network: nn.Module, *, matter: MattingNetwork, footage: Footage | None, count: int = 6) -> dict[str, float]:
+    """Return mean absolute error and change, in the unknown region of held-out clips, of mattes before and after they are steadied."""
+    assert isinstance(network, SteadyingNetwork)
+    rows = []
+    for index in range(count):
+        clips = held_out_clips(index, frames=FRAMES, size=256, footage=footage)
+        flat, linear = [x.flatten(0, 1) for x in (clips.view, clips.plate, clips.classes)], clips.linear.repeat_interleave(FRAMES)
+        inputs = looked_twice(*flat, linear=linear, look=matter.alone)[None]
+        solved = exact_where_certain(matter(inputs, motion_of(inputs)), clips.classes[:, 1:-1])
+        classes, truth = clips.classes[:, 2:-2], clips.alpha[:, 2:-2]
+        steadied = network(seen_of(inputs[:, 1:-1], solved)[0])[None]
+        unknown = (classes == 1).float()
+        row = []
+        for alpha in (solved[:, 1:-1], exact_where_certain(steadied, classes)):
+            error = losses.masked_mean((alpha - truth).abs(), unknown)
+            row += [float(error), float(losses.change_loss(alpha, truth, unknown)) ** 0.5]
+        rows.append(row)
+    mean = torch.tensor(rows).mean(0).tolist()
+    return dict(zip(("clip_mad", "clip_change", "steadied_mad", "steadied_change"), mean, strict=True))
