@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,6 +58,15 @@ def test_a_new_network_takes_the_even_mean_of_the_five_mattes() -> None:
     with torch.no_grad():
         alpha = SteadyingNetwork().eval()(seen)
     assert (alpha - seen[:, : 1 + MOVED].mean(1, keepdim=True)).abs().max() < 1e-5
+
+
+def test_leaning_moves_alpha_and_not_what_the_mattes_count(network: SteadyingNetwork) -> None:
+    """Exported weights lean by the same number added to all that the head says."""
+    seen, leaning = torch.rand(1, SEEN, 32, 32), copy.deepcopy(network)
+    with torch.no_grad():
+        leaning.head.bias += 0.3
+        wanted, network.head.bias[-1] = leaning(seen), network.head.bias[-1] + 0.3
+        assert (network(seen) - wanted).abs().max() < 1e-5
 
 
 def test_neighbours_are_shown_where_their_own_motions_lead() -> None:

@@ -84,7 +84,9 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, required=True, help="folder of the shipped weights")
     parser.add_argument("--also", type=Path, action="append", default=[], help="another run or shipped weights, averaged in; repeatable")
     parser.add_argument("--share", type=float, help="of the mean that --run has, 0 to 1; the others share the rest; even without it")
-    parser.add_argument("--lean", type=float, default=0.0, help="logits added to what stage 2, or what steadies it, says; above 0 more opaque")
+    parser.add_argument(
+        "--lean", type=float, default=0.0, help="logits added to every change of alpha, not for stage 1; above 0 more opaque"
+    )
     parser.add_argument(
         "--before", type=Path, action="append", default=[], help="a run or weights from which these began, to be counted; repeatable"
     )
