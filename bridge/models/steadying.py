@@ -19,14 +19,14 @@ from torch.nn import functional as F
 
 from .inputs import CONFIDENCE, PRIOR_ALPHA, UNKNOWN_CHANNEL
 from .layers import ConvUnit, Down, Up, initialise
-from .matting import corrected
+from .matting import RIM, corrected, trimmed
 from .temporal import sample
 
 OWN = (0, 1, 2, PRIOR_ALPHA, CONFIDENCE, UNKNOWN_CHANNEL)  # of a frame's inputs, what is looked at again; first the view
 MOTIONS, MOVED = 2, 4  # motions to each neighbour, and neighbours' mattes moved along them
 SEEN = 1 + 3 * MOVED + len(OWN)
 PLAINER = 4.0  # differences of views are small numbers
-AROUND = 32  # pixels around a tile; covers the receptive field (tested)
+AROUND = 24  # pixels around a tile; covers the receptive field (tested)
 
 
 def own_inputs(inputs: Tensor) -> Tensor:
@@ -77,13 +77,15 @@ class SteadyingNetwork(nn.Module):
         initialise(self)
         nn.init.zeros_(self.head.weight)
 
-    def forward(self, seen: Tensor) -> Tensor:
-        """Return alpha, N×1×H×W float32; seen: N×SEEN×H×W, H and W multiples of 4."""
+    def forward(self, seen: Tensor, *, halo: int = 0) -> Tensor:
+        """Return alpha, N×1×H×W float32; seen: N×SEEN×H×W, with `halo` pixels around; all multiples of 4. See `MattingNetwork.refine`."""
         x1 = self.at1(seen)
         x2 = self.at2(x1)
-        x = self.up1(self.up2(self.at4(x2), x2), x1)
+        rim = min(halo, RIM)
+        x4, x2, x1 = (trimmed(x, (halo - rim) // stride) for x, stride in ((self.at4(x2), 4), (x2, 2), (x1, 1)))
+        x = self.up1(self.up2(x4, x2), x1)
         with torch.autocast(x.device.type, enabled=False):
             told = F.conv2d(x.float(), self.head.weight.float(), self.head.bias.float(), padding=1)  # type: ignore[union-attr]
-            mattes = seen[:, : 1 + MOVED].float()
+            told, mattes = trimmed(told, rim), trimmed(seen[:, : 1 + MOVED], halo).float()
             mixed = (told[:, : 1 + MOVED].softmax(1) * mattes).sum(1, keepdim=True)
             return corrected(mixed, told[:, 1 + MOVED :])

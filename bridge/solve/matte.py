@@ -38,7 +38,6 @@ from bridge.models.matting import (
     neighbouring,
     reduced,
     shared,
-    trimmed,
 )
 from bridge.models.steadying import AROUND, SteadyingNetwork, matte_guide, matted, own_inputs, steadying_inputs
 from bridge.shot.plates import Plate, Plates
@@ -279,7 +278,8 @@ class Matter:
             return repeated(steadying_inputs(alpha, own, before, after, there, origin=(rows.start, columns.start)), missing)
 
         def computed(tiles: list[Tile]) -> Tensor:
-            return trimmed(network(torch.cat([seen(t) for t in tiles])), AROUND)
+            steady: Tensor = network(torch.cat([seen(t) for t in tiles]), halo=AROUND)
+            return steady
 
         return self._in_tiles(solved.alpha.clone(), solved.solved, computed)
 
