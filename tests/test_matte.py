@@ -52,9 +52,7 @@ def test_tiles_equal_the_whole_frame(tmp_path: Path) -> None:
             whole = network.refine(*(cropped(part, all_of_it, side=side, halo=HALO, stride=stride) for part, stride in parts))
     whole = whole[..., HALO : HALO + height, HALO : HALO + width]
     assert len(grid(height, width, side=64)) == 20
-    difference = (tiled - whole).abs()
-    assert difference[..., HALO:-HALO, HALO:-HALO].max() < 2e-3
-    assert difference.mean() < 1e-2, "beyond the frame a tile repeats motion and not what it leads to"
+    assert (tiled - whole).abs().max() < 2e-3
 
 
 def test_a_frame_is_solved_between_its_neighbours_as_in_training(tmp_path: Path) -> None:

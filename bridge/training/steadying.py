@@ -22,7 +22,7 @@ FRAMES = 8  # of a clip: six are solved, four are steadied
 CROP = 128  # pixels to a side of what a step sees of a clip
 CLIPS = 8  # a step sees
 USES, ALIVE = 10, 30  # steps between two new batches of clips, and how many are alive at once
-EMPTY = 0.02  # share of unknown pixels below which a crop is mostly drawn again
+EMPTY, DRAWS = 0.02, 20  # share of unknown pixels below which a crop is drawn again, so often
 CHANGE = 24.0  # weight of squared change, which dtSSD sums; four times what it weighs for stage 2, whose mattes are right already
 BACKWARDS = (1, 0)  # how the neighbours stand when a clip is played backwards
 
@@ -38,11 +38,8 @@ class Shown:
     def cropped(self, draw: random.Random) -> tuple[Tensor, ...]:
         """Return a square of one clip as drawn, T×…, flipped, turned by a right angle and played backwards as often as not."""
         clip = draw.randrange(len(self.seen))
-        side = [min(CROP, length) for length in self.seen.shape[-2:]]
-        for _ in range(20):
-            rows, columns = (
-                slice(low := draw.randint(0, length - s), low + s) for s, length in zip(side, self.seen.shape[-2:], strict=True)
-            )
+        for _ in range(DRAWS):
+            rows, columns = (_span(draw, length) for length in self.seen.shape[-2:])
             if float(self.unknown[clip, ..., rows, columns].float().mean()) >= EMPTY:
                 break
         axes = [axis for axis in (-2, -1) if draw.random() < 0.5]
@@ -54,6 +51,11 @@ class Shown:
             maps = [m.flip(0) for m in maps]
             maps[0] = maps[0][:, backwards_order()]
         return tuple(maps)
+
+
+def _span(draw: random.Random, length: int) -> slice:
+    low = draw.randint(0, max(0, length - CROP))
+    return slice(low, min(low + CROP, length))
 
 
 def backwards_order() -> list[int]:
