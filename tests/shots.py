@@ -111,3 +111,16 @@ def read_exr(path: Path) -> Floats:
     pixels = source.read_image("float")
     source.close()
     return np.asarray(pixels, np.float32)
+
+
+def write_window(path: Path, rgb: NDArray[np.float32], window: tuple[int, int, int, int], display: tuple[int, int]) -> None:
+    """Write a linear half EXR whose data window, (x0, y0, x1, y1), is a part of its display."""
+    spec = oiio.ImageSpec(rgb.shape[1], rgb.shape[0], 3, "half")
+    spec.x, spec.y = window[:2]
+    spec.full_width, spec.full_height = display
+    spec["colorInteropID"] = "lin_rec709_scene"
+    out = oiio.ImageOutput.create(str(path))
+    assert out is not None
+    assert out.open(str(path), spec)
+    assert out.write_image(np.ascontiguousarray(rgb))
+    out.close()

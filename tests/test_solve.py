@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from shots import Shot, disc, make_shot, number, picture, read_exr, trimap, write_exr, write_png
+from shots import Shot, disc, make_shot, number, picture, read_exr, trimap, write_exr, write_png, write_window
 
 from bridge import exr
 from bridge.models.matting import MattingNetwork
 from bridge.models.propagation import PropagationNetwork
+from bridge.models.steadying import SteadyingNetwork
 from bridge.sequence import Sequence
 from bridge.shot.plates import Plates
 from bridge.shot.profile import PROFILES
@@ -222,19 +223,6 @@ def crop_window(index: int) -> tuple[int, int, int, int]:
     return 1 + index, 3, 90 + index, 62 - index
 
 
-def write_window(path: Path, rgb: Floats, window: tuple[int, int, int, int], display: tuple[int, int]) -> None:
-    import OpenImageIO as oiio
-
-    spec = oiio.ImageSpec(rgb.shape[1], rgb.shape[0], 3, "half")
-    spec.x, spec.y = window[:2]
-    spec.full_width, spec.full_height = display
-    spec["colorInteropID"] = "lin_rec709_scene"
-    out = oiio.ImageOutput.create(str(path))
-    assert out.open(str(path), spec)
-    assert out.write_image(np.ascontiguousarray(rgb))
-    out.close()
-
-
 def test_a_draft_is_a_matte_too_and_says_so(shot: Shot, tmp_path: Path) -> None:
     request = asked(shot, tmp_path / "out", profile="draft", frames=(1003,))
     solved(request)
@@ -256,11 +244,11 @@ def test_a_solve_that_is_stopped_leaves_no_thread_behind(shot: Shot, tmp_path: P
     assert [t.name for t in threading.enumerate() if t.name.startswith(("ahead", "behind"))] == []
 
 
-@pytest.mark.parametrize(("network", "step"), [(PropagationNetwork, "decode"), (MattingNetwork, "fuse")])
+@pytest.mark.parametrize(("network", "step"), [(PropagationNetwork, "decode"), (MattingNetwork, "fuse"), (SteadyingNetwork, "forward")])
 def test_a_device_that_fails_leaves_no_thread_behind(
     shot: Shot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: type, step: str
 ) -> None:
-    def fails(*_: object) -> None:
+    def fails(*_: object, **__: object) -> None:
         raise RuntimeError("CUDA error")
 
     monkeypatch.setattr(network, step, fails)

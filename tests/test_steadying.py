@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from shots import Shot, make_shot, trimap
+from numpy.typing import NDArray
+from shots import Shot, make_shot, number, trimap, write_window
 from torch import Tensor
 from torch.nn import functional as F
 
+from bridge import exr
 from bridge.evaluation.methods import solved, steadied
 from bridge.imaging.trimap import classify
 from bridge.models.inputs import CHANNELS, CONFIDENCE, PRIOR_ALPHA, UNKNOWN_CHANNEL
@@ -22,7 +24,7 @@ from bridge.sequence import Sequence
 from bridge.shot.plates import Plates
 from bridge.shot.profile import PROFILES
 from bridge.solve.engine import Engine
-from bridge.solve.matte import Matter, Solved, around, repeated
+from bridge.solve.matte import Matted, Matter, Solved, around, repeated
 from bridge.solve.scratch import Scratch
 from bridge.solve.trimaps import Classes, ScratchTrimaps
 from bridge.solve.weights import load_networks
@@ -177,7 +179,8 @@ def test_tiles_are_steadied_as_the_whole_frame_is(tmp_path: Path) -> None:
         before, after = torch.rand(2, 1, 4, height, width)
         motions = 4.0 * F.interpolate(torch.randn(1, 8, 7, 10), size=(height, width), mode="bilinear")
         unknown = torch.ones(1, 1, height, width, dtype=torch.uint8)
-        frame = Solved(plates.read(shot.frames[0]), trimaps(shot.frames[0]), unknown, alpha, None, own, motions[:, :4])  # type: ignore[arg-type]
+        kept = Matted(plates.display, matted(alpha, own))
+        frame = Solved(plates.read(shot.frames[0]), trimaps(shot.frames[0]), unknown, kept, own, motions[:, :4])
         with torch.inference_mode():
             tiled = matter.steadied(frame, before, after, motions)
             _, missing = around((slice(0, height), slice(0, width)), (height, width), side=320, halo=AROUND)
@@ -213,10 +216,47 @@ def test_a_part_of_a_shot_is_steadied_as_in_the_whole(tmp_path: Path) -> None:
     with Scratch() as scratch:
         shot, plates, trimaps = painted(tmp_path, scratch, frames=7)
         matter, _ = matters(plates, trimaps)
-        whole = {plate.frame: alpha for plate, alpha in matter.mattes(shot.frames, present=plates.frames)}
-        parts = {plate.frame: alpha for plate, alpha in matter.mattes([1002, 1006, 1007], present=plates.frames)}
+        whole = dict_of(matter, shot.frames, frozenset(plates.frames))
+        parts = dict_of(matter, [1002, 1006, 1007], frozenset(plates.frames))
     assert sorted(parts) == [1002, 1006, 1007]
     assert all(np.array_equal(parts[frame], whole[frame]) for frame in parts)
+
+
+def test_where_the_neighbours_have_no_pixels_a_frame_stands_in_for_them(tmp_path: Path) -> None:
+    """Plates of renders have data windows that jump."""
+    with Scratch() as scratch:
+        shot, _, trimaps = painted(tmp_path, scratch, frames=3)
+        for frame in (1001, 1003):
+            path = Path(shot.plate.replace("####", number(frame)))
+            rgb = exr.read_plate(path).rgb[:, :140].astype(np.float32)
+            path.unlink()
+            write_window(path, rgb, (0, 0, 140, 200), (300, 200))
+        plates, parts = Plates(Sequence.parse(shot.plate)), ScratchTrimaps(scratch, name=lambda frame: f"part.{frame}")
+        for frame, width in zip(shot.frames, (140, 300, 140), strict=True):
+            parts.land(frame, trimaps(frame)[:, :width])
+        matter, plain = matters(plates, parts)
+        ((_, found),), ((_, before),) = (list(m.mattes([1002], present=plates.frames)) for m in (matter, plain))
+        unknown = trimaps(1002) == 1
+    lacking = unknown & (np.arange(300) >= 170)
+    assert lacking.sum() > 200
+    assert np.abs(found - before)[lacking].mean() < 2.0 * np.abs(found - before)[unknown & ~lacking].mean() + 0.02
+
+
+def test_steadying_stops_at_a_gap_and_goes_on_behind_it(tmp_path: Path) -> None:
+    with Scratch() as scratch:
+        _, plates, trimaps = painted(tmp_path, scratch, frames=8)
+        matter, plain = matters(plates, trimaps)
+        present = frozenset({1001, 1002, 1004, 1006, 1007, 1008})
+        found = dict_of(matter, [1002, 1004, 1006], present)
+        parts = {f: dict_of(matter, [f], frozenset(near))[f] for f, near in ((1002, (1001, 1002)), (1006, (1006, 1007, 1008)))}
+        lone = dict_of(plain, [1004], frozenset({1004}))[1004]
+    assert sorted(found) == [1002, 1004, 1006]
+    assert all(np.array_equal(found[frame], parts[frame]) for frame in parts)
+    assert np.array_equal(found[1004], lone)
+
+
+def dict_of(matter: Matter, frames: list[int], present: frozenset[int]) -> dict[int, NDArray[np.float32]]:
+    return {plate.frame: alpha for plate, alpha in matter.mattes(frames, present=present)}
 
 
 def test_a_frame_without_neighbours_is_not_steadied(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The blocks both networks are made of."""
+"""The blocks the networks are made of."""
 
 from __future__ import annotations
 

@@ -96,13 +96,17 @@ class Prepared(Frame):
 
 @dataclass(frozen=True)
 class Solved(Frame):
-    """A frame ready to be steadied: its matte 1×1×H×W float32, exact where its classes are certain, with view what is kept for its
-    neighbours; its `own_inputs` 1×6×H×W; and the motion of the view to its neighbours, 1×4×H×W."""
+    """A frame ready to be steadied: its matte, exact where its classes are certain, which with the view is kept for its neighbours; its
+    `own_inputs` 1×6×H×W; and the motion of the view to its neighbours, 1×4×H×W."""
 
-    alpha: Tensor
     matted: Matted
     own: Tensor
     motion: Tensor
+
+    @property
+    def alpha(self) -> Tensor:
+        """1×1×H×W float32."""
+        return self.matted.shown[:, :1]
 
 
 @dataclass(frozen=True)
@@ -176,7 +180,7 @@ class Matter:
             between = trios(to_solve, prepared, present, kept=lambda frame: frame.encoded)
             solved = opened.enter_context(closing(ahead(between, self._solve, depth=1, threads=2)))
             if self._steadying is None:
-                yield from map(self._finished, solved)
+                yield from (self._finished(frame, frame.alpha) for frame in solved)
                 return
             between_mattes = trios(sorted(wanted), solved, present, kept=lambda frame: frame.matted)
             yield from opened.enter_context(closing(ahead(between_mattes, self._steady, depth=1)))
@@ -221,28 +225,28 @@ class Matter:
         centre = trio.centre
         region = centre.encoded.region
         with torch.inference_mode(), self._engine.autocast:
-            before, after = (aligned(e, into=region, scale=self._profile.reduction) for e in (trio.before, trio.after))
+            before, after = (aligned(e, into=centre.encoded, scale=self._profile.reduction) for e in (trio.before, trio.after))
             motion = self._motion(before.guide, centre.encoded.guide, after.guide)
             beside = Beside(before.shared, after.shared, motion)
             context = self._network.fuse(before.features, centre.encoded.features, after.features, motion)
             alpha = exact_where_certain(self.refined(centre.inputs, beside, context, centre.solved), centre.solved)
             own = own_inputs(centre.inputs)
-        return Solved(centre.plate, centre.classes, centre.solved, alpha, Matted(region, matted(alpha, own)), own, motion)
+        return Solved(centre.plate, centre.classes, centre.solved, Matted(region, matted(alpha, own)), own, motion)
 
     def _steady(self, trio: Trio[Solved, Matted]) -> tuple[Plate, Floats]:
         centre = trio.centre
         region, scale = centre.matted.region, self._profile.reduction
         if trio.before is trio.after:
-            return self._finished(centre)
+            return self._finished(centre, centre.alpha)
         with torch.inference_mode(), self._engine.autocast:
-            before, after = (moved(m.shown, of=m.region, into=region, step=scale) for m in (trio.before, trio.after))
-            by_matte = self._motion(*(matte_guide(shown[:, :1]) for shown in (before, centre.alpha, after)))
+            own = centre.matted.shown
+            before, after = (moved(m.shown, of=m.region, into=region, step=scale, beyond=own) for m in (trio.before, trio.after))
+            by_matte = self._motion(*(matte_guide(shown[:, :1]) for shown in (before, own, after)))
             alpha = self.steadied(centre, before, after, torch.cat([centre.motion, by_matte], 1))
-        return self._finished(replace(centre, alpha=exact_where_certain(alpha, centre.solved)))
+        return self._finished(centre, exact_where_certain(alpha, centre.solved))
 
-    def _finished(self, solved: Solved) -> tuple[Plate, Floats]:
-        """Return the plate and its alpha, H×W float32 on its data window."""
-        alpha = solved.alpha
+    def _finished(self, solved: Solved, alpha: Tensor) -> tuple[Plate, Floats]:
+        """Return the plate and its alpha, H×W float32 on its data window; alpha: 1×1×H×W of the region, in solved pixels."""
         if self._profile.reduction > 1:
             alpha = F.interpolate(alpha, scale_factor=float(self._profile.reduction), mode="bilinear")
         rows, columns = solved.matted.region.slices(solved.plate.window)
@@ -341,27 +345,26 @@ def cropped(maps: Tensor, tile: Tile, *, side: int, halo: int, stride: int = 1) 
     return repeated(maps[..., rows, columns].contiguous(memory_format=torch.channels_last), missing)
 
 
-def aligned(encoded: Encoded, *, into: Window, scale: int) -> Encoded:
-    """Move what is kept of a frame into another frame's region: see `moved`."""
-    if encoded.region == into:
+def aligned(encoded: Encoded, *, into: Encoded, scale: int) -> Encoded:
+    """Move what is kept of a frame into another frame's region: see `moved`. Where it has nothing, nothing moves."""
+    if encoded.region == into.region:
         return encoded
 
-    def there(maps: Tensor, stride: int = 1) -> Tensor:
-        return moved(maps, of=encoded.region, into=into, step=stride * scale)
+    def there(maps: Tensor, stride: int = 1, beyond: Tensor | None = None) -> Tensor:
+        return moved(maps, of=encoded.region, into=into.region, step=stride * scale, beyond=beyond)
 
     f = encoded.features
-    return Encoded(
-        into, Features(there(f.s4, 4), there(f.s8, 8), there(f.s16, 16), there(f.s32, 32)), there(encoded.shared), there(encoded.guide)
-    )
+    features = Features(there(f.s4, 4), there(f.s8, 8), there(f.s16, 16), there(f.s32, 32))
+    return Encoded(into.region, features, there(encoded.shared), there(encoded.guide, beyond=into.guide))
 
 
-def moved(maps: Tensor, *, of: Window, into: Window, step: int) -> Tensor:
-    """Move maps of one region, …×H×W with so many plate pixels to a step, into another: cropped where it is smaller, zero where there is
-    nothing."""
+def moved(maps: Tensor, *, of: Window, into: Window, step: int, beyond: Tensor | None = None) -> Tensor:
+    """Move maps of one region, …×H×W with so many plate pixels to a step, into another: cropped where it is smaller, and where there is
+    nothing zero, or what is `beyond`."""
     if of == into:
         return maps
     common = of.intersection(into)
-    result = maps.new_zeros(*maps.shape[:-2], into.height // step, into.width // step)
+    result = maps.new_zeros(*maps.shape[:-2], into.height // step, into.width // step) if beyond is None else beyond.clone()
     if not common.empty:
         here, there = (tuple(slice(s.start // step, s.stop // step) for s in w.slices(common)) for w in (into, of))
         result[..., here[0], here[1]] = maps[..., there[0], there[1]]
