@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,7 @@ def maps(encoded: Encoded) -> list[torch.Tensor]:
 
 def test_what_is_kept_of_overlapping_regions_moves_whole_and_the_rest_is_zero() -> None:
     into = Window(32, -32, 128, 64)
-    moved = aligned(kept(), into=into, scale=1)
+    moved = aligned(kept(), into=replace(kept(), region=into, guide=torch.zeros(1, into.height, into.width, dtype=torch.uint8)), scale=1)
     assert moved.region == into
     for m, whole, stride in zip(maps(moved), maps(kept()), (4, 8, 16, 32, 1, 1), strict=True):
         edge = 32 // stride
@@ -80,7 +81,9 @@ def test_what_is_kept_of_overlapping_regions_moves_whole_and_the_rest_is_zero() 
 
 def test_what_is_kept_of_regions_that_do_not_touch_is_zero() -> None:
     for into in (Window(128, 0, 192, 64), Window(-320, -64, -256, 32), Window(0, 640, 64, 704)):
-        moved = aligned(kept(), into=into, scale=1)
+        moved = aligned(
+            kept(), into=replace(kept(), region=into, guide=torch.zeros(1, into.height, into.width, dtype=torch.uint8)), scale=1
+        )
         assert moved.features.s4.shape == (1, 1, into.height // 4, into.width // 4)
         assert moved.guide.shape == (1, into.height, into.width)
         assert not any(m.any() for m in maps(moved))
@@ -137,7 +140,7 @@ def test_a_plate_one_column_wide_is_worked_at_a_width_that_every_cpu_computes_ri
         for profile in PROFILES.values():
             stage = Propagator(networks.propagation, engine=CPU, profile=profile, plates=plates, trimaps=trimaps)
             assert stage._working(plates.read(1)).view.shape[-1] == NARROWEST
-            prepared = Matter(networks.matting, engine=CPU, profile=profile, plates=plates, trimaps=trimaps).prepare(1)
+            prepared = Matter(networks.matting, steadying=None, engine=CPU, profile=profile, plates=plates, trimaps=trimaps).prepare(1)
             assert prepared.inputs.shape[-1] == NARROWEST
             assert prepared.encoded.region.snapped(32 * profile.reduction) == prepared.encoded.region
     found = []
