@@ -113,14 +113,16 @@ def read_exr(path: Path) -> Floats:
     return np.asarray(pixels, np.float32)
 
 
-def write_window(path: Path, rgb: NDArray[np.float32], window: tuple[int, int, int, int], display: tuple[int, int]) -> None:
-    """Write a linear half EXR whose data window, (x0, y0, x1, y1), is a part of its display."""
-    spec = oiio.ImageSpec(rgb.shape[1], rgb.shape[0], 3, "half")
-    spec.x, spec.y = window[:2]
+def write_window(path: Path, pixels: NDArray[np.float32], *, at: tuple[int, int], display: tuple[int, int]) -> Path:
+    """Write H×W×C scene-linear values as half EXR with its data window at a place of the display."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    spec = oiio.ImageSpec(pixels.shape[1], pixels.shape[0], pixels.shape[2], "half")
+    spec.x, spec.y = at
     spec.full_width, spec.full_height = display
     spec["colorInteropID"] = "lin_rec709_scene"
     out = oiio.ImageOutput.create(str(path))
     assert out is not None
-    assert out.open(str(path), spec)
-    assert out.write_image(np.ascontiguousarray(rgb))
+    assert out.open(str(path), spec), out.geterror()
+    assert out.write_image(np.ascontiguousarray(pixels, np.float32)), out.geterror()
     out.close()
+    return path

@@ -207,7 +207,7 @@ def test_keys_and_neighbours_are_aligned_in_display_coordinates(tmp_path: Path) 
         rgb = exr.read_plate(path).rgb
         os.unlink(path)
         cut = crop_window(i)
-        write_window(path, rgb[cut[1] : cut[3], cut[0] : cut[2]].astype(np.float32), cut, header.display_window.size)
+        write_window(path, rgb[cut[1] : cut[3], cut[0] : cut[2]].astype(np.float32), at=cut[:2], display=header.display_window.size)
     a, b = asked(still, tmp_path / "a"), asked(moving, tmp_path / "b")
     solved(a)
     solved(b)

@@ -30,9 +30,10 @@ from bridge.solve.trimaps import Classes, ScratchTrimaps
 from bridge.solve.weights import load_networks
 from bridge.training import checkpoint
 from bridge.training.joint import looker_of
+from bridge.training.judges import judge_steadying
 from bridge.training.loop import optimizer_for
 from bridge.training.stages import Setting
-from bridge.training.steadying import SteadyingLessons, backwards_order, judge_steadying, seen_of, shown_of
+from bridge.training.steadying import SteadyingLessons, backwards_order, seen_of, shown_of
 
 CPU = Engine("cpu", "float32", 2)
 SETTING = Setting(batch=1, size=64, footage=None, device=torch.device("cpu"), precision=torch.float32)
@@ -230,7 +231,7 @@ def test_where_the_neighbours_have_no_pixels_a_frame_stands_in_for_them(tmp_path
             path = Path(shot.plate.replace("####", number(frame)))
             rgb = exr.read_plate(path).rgb[:, :140].astype(np.float32)
             path.unlink()
-            write_window(path, rgb, (0, 0, 140, 200), (300, 200))
+            write_window(path, rgb, at=(0, 0), display=(300, 200))
         plates, parts = Plates(Sequence.parse(shot.plate)), ScratchTrimaps(scratch, name=lambda frame: f"part.{frame}")
         for frame, width in zip(shot.frames, (140, 300, 140), strict=True):
             parts.land(frame, trimaps(frame)[:, :width])

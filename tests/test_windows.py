@@ -10,7 +10,7 @@ import OpenImageIO as oiio
 import pytest
 import torch
 from numpy.typing import NDArray
-from shots import disc, picture, read_exr, trimap, write_exr
+from shots import disc, picture, read_exr, trimap, write_exr, write_window
 
 from bridge.models.layers import NARROWEST
 from bridge.models.matting import Features
@@ -31,21 +31,6 @@ Floats = NDArray[np.float32]
 CPU = Engine("cpu", "float32", 1)
 
 
-def write(path: Path, pixels: Floats, *, at: tuple[int, int], display: tuple[int, int]) -> Path:
-    """Write H×W×C scene-linear values as half EXR with its data window at a place of the display."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    spec = oiio.ImageSpec(pixels.shape[1], pixels.shape[0], pixels.shape[2], "half")
-    spec.x, spec.y = at
-    spec.full_width, spec.full_height = display
-    spec["colorInteropID"] = "lin_rec709_scene"
-    out = oiio.ImageOutput.create(str(path))
-    assert out is not None
-    assert out.open(str(path), spec), out.geterror()
-    assert out.write_image(np.ascontiguousarray(pixels, np.float32)), out.geterror()
-    out.close()
-    return path
-
-
 def asked(folder: Path, **choices: object) -> Request:
     plate, key, out = (Sequence.parse(folder / name) for name in ("plate.####.exr", "key.####.exr", "out/matte.####.exr"))
     return Request(plate, key, out, device="cpu", **choices)  # type: ignore[arg-type]
@@ -63,6 +48,11 @@ def kept() -> Encoded:
     return Encoded(Window(0, 0, 64, 64), numbered(1), pixels, (pixels[:, 0] % 200 + 1).to(torch.uint8))
 
 
+def empty(region: Window) -> Encoded:
+    """Return what is kept of a frame of another region, which shows nothing."""
+    return replace(kept(), region=region, guide=torch.zeros(1, region.height, region.width, dtype=torch.uint8))
+
+
 def maps(encoded: Encoded) -> list[torch.Tensor]:
     f = encoded.features
     return [f.s4, f.s8, f.s16, f.s32, encoded.shared, encoded.guide]
@@ -70,7 +60,7 @@ def maps(encoded: Encoded) -> list[torch.Tensor]:
 
 def test_what_is_kept_of_overlapping_regions_moves_whole_and_the_rest_is_zero() -> None:
     into = Window(32, -32, 128, 64)
-    moved = aligned(kept(), into=replace(kept(), region=into, guide=torch.zeros(1, into.height, into.width, dtype=torch.uint8)), scale=1)
+    moved = aligned(kept(), into=empty(into), scale=1)
     assert moved.region == into
     for m, whole, stride in zip(maps(moved), maps(kept()), (4, 8, 16, 32, 1, 1), strict=True):
         edge = 32 // stride
@@ -93,8 +83,8 @@ def test_data_windows_that_do_not_touch_are_solved(tmp_path: Path) -> None:
     places = [(0, 0), (200, 0), (400, 100), (-300, -50)]
     alpha = disc(0, width=40, height=40)
     for frame, at in enumerate(places, 1):
-        write(tmp_path / f"plate.{frame:04d}.exr", picture(alpha, seed=frame), at=at, display=(500, 200))
-    write(tmp_path / "key.0001.exr", trimap(alpha)[..., None], at=(0, 0), display=(500, 200))
+        write_window(tmp_path / f"plate.{frame:04d}.exr", picture(alpha, seed=frame), at=at, display=(500, 200))
+    write_window(tmp_path / "key.0001.exr", trimap(alpha)[..., None], at=(0, 0), display=(500, 200))
     for profile in ("final", "draft"):
         request = asked(tmp_path, profile=profile)
         assert solve(request, tell=lambda event: None).solved == (1, 2, 3, 4)
@@ -107,8 +97,8 @@ def test_data_windows_that_do_not_touch_are_solved(tmp_path: Path) -> None:
 
 
 def test_stage_1_works_at_a_bounded_size_however_far_the_plate_reaches_outside_the_display(tmp_path: Path) -> None:
-    write(tmp_path / "plate.0001.exr", np.full((1500, 2500, 3), 0.2, np.float32), at=(-1200, -700), display=(64, 64))
-    write(tmp_path / "plate.0002.exr", np.full((64, 64, 3), 0.2, np.float32), at=(0, 0), display=(64, 64))
+    write_window(tmp_path / "plate.0001.exr", np.full((1500, 2500, 3), 0.2, np.float32), at=(-1200, -700), display=(64, 64))
+    write_window(tmp_path / "plate.0002.exr", np.full((64, 64, 3), 0.2, np.float32), at=(0, 0), display=(64, 64))
     plates = Plates(Sequence.parse(tmp_path / "plate.####.exr"))
     with Scratch() as scratch:
         network = load_networks(torch.device("cpu")).propagation
@@ -130,8 +120,8 @@ def test_small_plates_are_enlarged_for_stage_1_and_large_ones_made_smaller() -> 
 def test_a_plate_one_column_wide_is_worked_at_a_width_that_every_cpu_computes_right(tmp_path: Path) -> None:
     rgb = np.random.default_rng(3).random((900, 1, 3), np.float32)
     for frame in (1, 2):
-        write(tmp_path / f"plate.{frame:04d}.exr", rgb, at=(-5, 3), display=(32, 900))
-    write(tmp_path / "key.0001.exr", np.full((900, 1, 1), 0.5, np.float32), at=(-5, 3), display=(32, 900))
+        write_window(tmp_path / f"plate.{frame:04d}.exr", rgb, at=(-5, 3), display=(32, 900))
+    write_window(tmp_path / "key.0001.exr", np.full((900, 1, 1), 0.5, np.float32), at=(-5, 3), display=(32, 900))
     plates = Plates(Sequence.parse(tmp_path / "plate.####.exr"))
     networks = load_networks(torch.device("cpu"))
     with Scratch() as scratch:
@@ -155,7 +145,7 @@ def test_a_plate_one_column_wide_is_worked_at_a_width_that_every_cpu_computes_ri
 def test_a_trimap_of_the_display_lies_on_a_plate_with_overscan(tmp_path: Path) -> None:
     alpha = disc(0, width=120, height=90)
     plate = picture(alpha)
-    write(tmp_path / "plate.0001.exr", plate, at=(-12, -13), display=(96, 64))
+    write_window(tmp_path / "plate.0001.exr", plate, at=(-12, -13), display=(96, 64))
     write_exr(tmp_path / "key.0001.exr", trimap(alpha)[13:77, 12:108])
     request = asked(tmp_path)
     solve(request, tell=lambda event: None)

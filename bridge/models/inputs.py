@@ -13,7 +13,7 @@ from .nearest import BACKGROUND, FOREGROUND, UNKNOWN
 from .prior import distances, explained, plain_pixels, scarce
 
 CHANNELS = 18
-UNKNOWN_CHANNEL = 4
+UNKNOWN_CHANNEL = 4  # 1 where the trimap is unknown
 PRIOR_ALPHA, CONFIDENCE = 8, 15  # channels of the prior's alpha and of how far it is to be trusted
 FIRST_LOOK = 17  # channel of what a first look said
 DISTANCE_LIMIT = 64.0  # pixels; farther is all the same

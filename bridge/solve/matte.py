@@ -236,7 +236,7 @@ class Matter:
     def _steady(self, trio: Trio[Solved, Matted]) -> tuple[Plate, Floats]:
         centre = trio.centre
         region, scale = centre.matted.region, self._profile.reduction
-        if trio.before is trio.after:
+        if trio.before is trio.after:  # a frame that has no neighbours is its own on either side
             return self._finished(centre, centre.alpha)
         with torch.inference_mode(), self._engine.autocast:
             own = centre.matted.shown

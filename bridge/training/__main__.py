@@ -19,7 +19,7 @@ from . import checkpoint, judges, stages
 from .footage import Footage
 from .joint import JointLessons, Stages, carrier_of, fresh_matting, judge_joint, looker_of
 from .loop import Plan, train
-from .steadying import SteadyingLessons, judge_steadying
+from .steadying import SteadyingLessons
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -82,7 +82,7 @@ def main() -> None:
         matter = looker_of(args.out, other("matting", args.mattes_by, MattingNetwork), resume=args.resume, device=device)
         if matter is None:
             raise FileNotFoundError(f"{args.out} does not hold the stage 2 whose mattes the run steadies.")
-        judge = functools.partial(judge_steadying, matter=matter, footage=footage)
+        judge = functools.partial(judges.judge_steadying, matter=matter, footage=footage)
         train(network, SteadyingLessons(matter=matter, carrier=carrier).step, judge=judge, shadow=SteadyingNetwork(), **common)
     elif isinstance(network, MattingNetwork):
         carrier = carrier_of(args.out, other("propagation", args.trimaps_by, PropagationNetwork), resume=args.resume, device=device)

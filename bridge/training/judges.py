@@ -13,10 +13,14 @@ from torch import Tensor, nn
 from bridge.models.inputs import PRIOR_ALPHA, looked_twice, matting_inputs
 from bridge.models.matting import COARSEST, MattingNetwork, exact_where_certain
 from bridge.models.propagation import PropagationNetwork
+from bridge.models.steadying import SteadyingNetwork
 
+from . import losses
 from .clips import held_out_clips
 from .footage import Footage
 from .stages import motion_of, rolled_out
+from .steadying import FRAMES as STEADIED
+from .steadying import seen_of
 
 PHOTOGRAPHS = (1, 2, 3, 5, 6, 7, 9, 10, 11, 12)
 
@@ -96,3 +100,24 @@ def judge_matting(network: nn.Module, *, footage: Footage | None, data: Path | N
     if data is not None and (data / "validation").is_dir():
         verdict |= judge_photographs(network, data / "validation")
     return verdict
+
+
+def judge_steadying(network: nn.Module, *, matter: MattingNetwork, footage: Footage | None, count: int = 6) -> dict[str, float]:
+    """Return mean absolute error and change, in the unknown region of held-out clips, of mattes before and after they are steadied."""
+    assert isinstance(network, SteadyingNetwork)
+    rows = []
+    for index in range(count):
+        clips = held_out_clips(index, frames=STEADIED, size=256, footage=footage)
+        flat, linear = [x.flatten(0, 1) for x in (clips.view, clips.plate, clips.classes)], clips.linear.repeat_interleave(STEADIED)
+        inputs = looked_twice(*flat, linear=linear, look=matter.alone)[None]
+        solved = exact_where_certain(matter(inputs, motion_of(inputs)), clips.classes[:, 1:-1])
+        classes, truth = clips.classes[:, 2:-2], clips.alpha[:, 2:-2]
+        steadied = network(seen_of(inputs[:, 1:-1], solved)[0])[None]
+        unknown = (classes == 1).float()
+        row = []
+        for alpha in (solved[:, 1:-1], exact_where_certain(steadied, classes)):
+            error = losses.masked_mean((alpha - truth).abs(), unknown)
+            row += [float(error), float(losses.change_loss(alpha, truth, unknown)) ** 0.5]
+        rows.append(row)
+    mean = torch.tensor(rows).mean(0).tolist()
+    return dict(zip(("clip_mad", "clip_change", "steadied_mad", "steadied_change"), mean, strict=True))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -37,6 +38,8 @@ EXCHANGED = 0.3  # of the clips have foreground and background exchanged
 EXCHANGE = (0, 1, 2, 5, 4, 3, 7, 6, 8, 12, 13, 14, 9, 10, 11, 15, 16, 17)  # where each of the matting network's inputs then comes from
 USES = 8  # steps between two new ones: so often each is used, every time flipped, turned and reversed anew
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -47,6 +50,33 @@ class Setting:
     footage: Footage | None
     device: torch.device
     precision: torch.dtype
+
+    @property
+    def autocast(self) -> torch.autocast:
+        """A context in which convolutions run in this precision."""
+        return torch.autocast(self.device.type, dtype=self.precision, enabled=self.precision != torch.float32)
+
+
+class Alive(Generic[T]):
+    """Batches that cost more to make than to learn from: every so many steps a new one, each alive for a while and then forgotten.
+
+    Which are alive at a step, and which of them is drawn, follows from the step alone: a resumed run makes them again.
+    """
+
+    def __init__(self, *, uses: int, most: int) -> None:
+        """uses: steps between two new ones; most: how many are alive at once."""
+        self._uses, self._most = uses, most
+        self._made: dict[int, T] = {}
+
+    def drawn(self, step: int, draw: random.Random, make: Callable[[int], T]) -> T:
+        """Return one of those alive at a step, made by its number if it is not there."""
+        newest = step // self._uses
+        oldest = max(0, newest - self._most + 1)
+        self._made = {number: batch for number, batch in self._made.items() if number >= oldest}
+        number = draw.randint(oldest, newest)
+        if number not in self._made:
+            self._made[number] = make(number)
+        return self._made[number]
 
 
 @dataclass(frozen=True)
@@ -94,30 +124,27 @@ def played(draw: random.Random, frames: int) -> list[int]:
 class MattingLessons:
     """Stage 2's step. Preparing a clip, the colour prior above all, costs more than learning from it, so each is used several times.
 
-    Which batches are alive at a step, and how they are varied, follows from the step's seed alone: a resumed run makes them again.
+    How they are varied follows from the step's seed alone too.
     With a `carrier`, a stage 1 that stays as it is, some batches have the trimaps that it carries over from a key; with a `looker`, a
     stage 2 that stays as it is, most are looked at twice.
     """
 
     def __init__(self, *, carrier: PropagationNetwork | None = None, looker: MattingNetwork | None = None) -> None:
-        self._alive: dict[int, Lesson] = {}
+        self._alive = Alive[Lesson](uses=USES, most=GROUPS)
         self._carrier, self._looker = carrier, looker
 
     def step(self, network: nn.Module, *, step: int, seed: int, setting: Setting) -> tuple[Tensor, dict[str, float]]:
         """Return the loss on clips of four neighbouring frames: two alphas, each from three frames."""
         draw = random.Random(seed * 1_000_003 + step)
-        newest = step // USES
-        lesson = self._group(draw.randint(max(0, newest - GROUPS + 1), newest), seed, setting).varied(draw)
-        self._alive = {g: m for g, m in self._alive.items() if g > newest - GROUPS}
+
+        def made(number: int) -> Lesson:
+            return prepared(seed * 1_000_003 + number, setting, carrier=self._carrier, looker=self._looker)
+
+        lesson = self._alive.drawn(step, draw, made).varied(draw)
         inputs = misled(lesson.inputs.float(), draw)
-        with torch.autocast(setting.device.type, dtype=setting.precision, enabled=setting.precision != torch.float32):
+        with setting.autocast:
             alpha = network(inputs, motion_of(inputs))
         return _matting_loss(alpha, lesson, inputs)
-
-    def _group(self, group: int, seed: int, setting: Setting) -> Lesson:
-        if group not in self._alive:
-            self._alive[group] = prepared(seed * 1_000_003 + group, setting, carrier=self._carrier, looker=self._looker)
-        return self._alive[group]
 
 
 @torch.no_grad()
@@ -279,7 +306,7 @@ def propagation_step(network: nn.Module, *, step: int, seed: int, setting: Setti
     every = draw.randint(1, EVERY)
     clips = repainted(clips, [b for b in range(batch) if draw.random() < EXCHANGED])
     view, marks = (m.unflatten(0, (batch, -1)) for m in enlarged(clips.view.flatten(0, 1), clips.classes.flatten(0, 1), factor=factor))
-    with torch.autocast(setting.device.type, dtype=setting.precision, enabled=setting.precision != torch.float32):
+    with setting.autocast:
         logits, targets = rolled_out(network, view, marks, keys=keys, every=every)
     classes = marks[:, targets, 0].flatten(0, 1)
     flat = logits.flatten(0, 1)

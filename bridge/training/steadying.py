@@ -8,15 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from bridge.models.inputs import looked_twice
 from bridge.models.matting import MattingNetwork, exact_where_certain
 from bridge.models.propagation import PropagationNetwork
-from bridge.models.steadying import MOVED, OWN, SteadyingNetwork, matte_guide, matted, own_inputs, steadying_inputs
+from bridge.models.steadying import MOVED, OWN, matte_guide, matted, own_inputs, steadying_inputs
 
 from . import losses
-from .clips import held_out_clips
-from .footage import Footage
-from .stages import Setting, anchored, evened, motion_of, prepared, searched
+from .stages import Alive, Setting, anchored, evened, motion_of, prepared, searched
 
 FRAMES = 8  # of a clip: six are solved, four are steadied
 CROP = 128  # pixels to a side of what a step sees of a clip
@@ -24,7 +21,6 @@ CLIPS = 8  # a step sees
 USES, ALIVE = 10, 30  # steps between two new batches of clips, and how many are alive at once
 EMPTY, DRAWS = 0.02, 20  # share of unknown pixels below which a crop is drawn again, so often
 CHANGE = 24.0  # weight of squared change, which dtSSD sums; four times what it weighs for stage 2, whose mattes are right already
-BACKWARDS = (1, 0)  # how the neighbours stand when a clip is played backwards
 
 
 @dataclass(frozen=True)
@@ -60,7 +56,7 @@ def _span(draw: random.Random, length: int) -> slice:
 
 def backwards_order() -> list[int]:
     """Return where each channel of what the network is shown comes from when a clip is played backwards: before and after change places."""
-    groups = [[1 + MOVED * kind + 2 * motion + end for end in BACKWARDS] for kind in range(3) for motion in range(MOVED // 2)]
+    groups = [[1 + MOVED * kind + 2 * motion + end for end in (1, 0)] for kind in range(3) for motion in range(MOVED // 2)]
     moved = [channel for group in groups for channel in group]
     return [0, *moved, *range(1 + len(moved), 1 + len(moved) + len(OWN))]
 
@@ -80,30 +76,26 @@ def seen_of(inputs: Tensor, alpha: Tensor) -> Tensor:
 class SteadyingLessons:
     """The step: crops of batches that stay alive for a while, for a batch of clips costs more to solve than to learn from.
 
-    Which are alive, and what is cropped, follows from the step's seed alone: a resumed run makes them again.
+    What is cropped follows from the step's seed alone.
     `matter` solves the clips and takes their first looks; with a `carrier` half of them have the trimaps that stage 1 carries.
     """
 
     def __init__(self, *, matter: MattingNetwork, carrier: PropagationNetwork | None = None) -> None:
-        self._alive: dict[int, Shown] = {}
+        self._alive = Alive[Shown](uses=USES, most=ALIVE)
         self._matter, self._carrier = matter, carrier
 
     def step(self, network: nn.Module, *, step: int, seed: int, setting: Setting) -> tuple[Tensor, dict[str, float]]:
         """Return the loss on crops of four neighbouring frames each."""
         draw = random.Random(seed * 1_000_003 + step)
-        newest = step // USES
-        oldest = max(0, newest - ALIVE + 1)
-        self._alive = {group: shown for group, shown in self._alive.items() if group >= oldest}
-        crops = [self._group(draw.randint(oldest, newest), seed, setting).cropped(draw) for _ in range(CLIPS)]
+
+        def made(number: int) -> Shown:
+            return shown_of(seed * 1_000_003 + number, setting, matter=self._matter, carrier=self._carrier)
+
+        crops = [self._alive.drawn(step, draw, made).cropped(draw) for _ in range(CLIPS)]
         seen, truth, unknown = (torch.stack(parts) for parts in zip(*crops, strict=True))
-        with torch.autocast(setting.device.type, dtype=setting.precision, enabled=setting.precision != torch.float32):
+        with setting.autocast:
             alpha = network(seen.flatten(0, 1)).unflatten(0, seen.shape[:2])
         return _loss(alpha, seen[:, :, :1], truth, unknown)
-
-    def _group(self, group: int, seed: int, setting: Setting) -> Shown:
-        if group not in self._alive:
-            self._alive[group] = shown_of(seed * 1_000_003 + group, setting, matter=self._matter, carrier=self._carrier)
-        return self._alive[group]
 
 
 @torch.no_grad()
@@ -111,7 +103,7 @@ def shown_of(seed: int, setting: Setting, *, matter: MattingNetwork, carrier: Pr
     """Make one batch of clips, solve them, and return what the network is shown of them."""
     lesson = prepared(seed, setting, carrier=carrier, looker=matter, frames=FRAMES)
     inputs = lesson.inputs.float()
-    with torch.autocast(setting.device.type, dtype=setting.precision, enabled=setting.precision != torch.float32):
+    with setting.autocast:
         alpha = matter(inputs, motion_of(inputs))
     alpha = exact_where_certain(alpha.float(), lesson.classes[:, 1:-1])
     return Shown(seen_of(inputs[:, 1:-1], alpha).half(), lesson.alpha[:, 2:-2], lesson.classes[:, 2:-2] == 1)
@@ -135,24 +127,3 @@ def _loss(alpha: Tensor, before: Tensor, truth: Tensor, unknown: Tensor) -> tupl
     unsteadied = losses.change_loss(before, truth, unknown)
     ratio = losses.change_loss(exact.detach(), truth, unknown) / unsteadied.clamp(min=1e-9)
     return torch.stack(list(terms.values())).sum(), {"change_ratio": float(ratio), **{k: float(v.detach()) for k, v in terms.items()}}
-
-
-def judge_steadying(network: nn.Module, *, matter: MattingNetwork, footage: Footage | None, count: int = 6) -> dict[str, float]:
-    """Return mean absolute error and change, in the unknown region of held-out clips, of mattes before and after they are steadied."""
-    assert isinstance(network, SteadyingNetwork)
-    rows = []
-    for index in range(count):
-        clips = held_out_clips(index, frames=FRAMES, size=256, footage=footage)
-        flat, linear = [x.flatten(0, 1) for x in (clips.view, clips.plate, clips.classes)], clips.linear.repeat_interleave(FRAMES)
-        inputs = looked_twice(*flat, linear=linear, look=matter.alone)[None]
-        solved = exact_where_certain(matter(inputs, motion_of(inputs)), clips.classes[:, 1:-1])
-        classes, truth = clips.classes[:, 2:-2], clips.alpha[:, 2:-2]
-        steadied = network(seen_of(inputs[:, 1:-1], solved)[0])[None]
-        unknown = (classes == 1).float()
-        row = []
-        for alpha in (solved[:, 1:-1], exact_where_certain(steadied, classes)):
-            error = losses.masked_mean((alpha - truth).abs(), unknown)
-            row += [float(error), float(losses.change_loss(alpha, truth, unknown)) ** 0.5]
-        rows.append(row)
-    mean = torch.tensor(rows).mean(0).tolist()
-    return dict(zip(("clip_mad", "clip_change", "steadied_mad", "steadied_change"), mean, strict=True))
