@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from . import haze
 from .comparison import ALONE, FLOW_PEER, FRAMES, ONE_KEY, OURS, SIZE, Compared, Row, Rows, means
 from .stillness import FRAMES as STILLS
 from .stillness import SCENES, WIDTHS
@@ -45,7 +46,7 @@ def page(measured: Measured) -> str:
         each=table({c.name: _outline(c) for c in clips}, "clip", "{:.3f}"),
         wins=wins(clips),
         flicker=table(measured.flicker, "method", "{:.3f}"),
-        haze=table(measured.haze, "method", "{:.1f}"),
+        haze=f"{table(measured.haze, 'scene', '{:.1f}')}\n\n{haze.wins(measured.haze)}",
         photographs=table(measured.photographs, "method", "{:.5f}") if measured.photographs else "Not measured.",
     )
 
@@ -138,7 +139,8 @@ Both stages, one key, whole frame; the trimaps beside it. A few clips make most 
 
 ## Frames without certain foreground
 
-Smoke, glass and veils in which nothing is called foreground; unknown region, MAD × 1000, by scene (the seed is its number).
+Smoke, glass and veils in which nothing is called foreground; unknown region, MAD × 1000, by scene (the
+seed is its number), on every frame's own trimap.
 
 {haze}
 
