@@ -71,9 +71,7 @@ def test_what_is_kept_of_overlapping_regions_moves_whole_and_the_rest_is_zero() 
 
 def test_what_is_kept_of_regions_that_do_not_touch_is_zero() -> None:
     for into in (Window(128, 0, 192, 64), Window(-320, -64, -256, 32), Window(0, 640, 64, 704)):
-        moved = aligned(
-            kept(), into=replace(kept(), region=into, guide=torch.zeros(1, into.height, into.width, dtype=torch.uint8)), scale=1
-        )
+        moved = aligned(kept(), into=empty(into), scale=1)
         assert moved.features.s4.shape == (1, 1, into.height // 4, into.width // 4)
         assert moved.guide.shape == (1, into.height, into.width)
         assert not any(m.any() for m in maps(moved))
