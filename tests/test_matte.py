@@ -16,6 +16,7 @@ from bridge.imaging.flow import motion_to_neighbours
 from bridge.imaging.trimap import classify
 from bridge.models.inputs import PRIOR_ALPHA, looked_twice, matting_inputs
 from bridge.models.matting import HALO, SHARED, MattingNetwork, exact_where_certain, neighbouring
+from bridge.models.prior import GUESSES
 from bridge.sequence import Sequence
 from bridge.shot.plates import Plates
 from bridge.shot.profile import PROFILES
@@ -81,9 +82,9 @@ def test_motion_of_big_frames_is_searched_to_a_quarter_of_their_resolution(tmp_p
         MattingNetwork(), steadying=None, engine=CPU, profile=profile, plates=Plates(Sequence.parse(shot.plate)), trimaps=lambda _: _
     )
 
-    def search(*guides: NDArray[np.uint8], finest: int) -> NDArray[np.float32]:
+    def search(*guides: NDArray[np.uint8], finest: int, refinements: int) -> NDArray[np.float32]:
         sought.append(finest)
-        return motion_to_neighbours(*guides, finest=finest)
+        return motion_to_neighbours(*guides, finest=finest, refinements=refinements)
 
     monkeypatch.setattr("bridge.solve.matte.motion_to_neighbours", search)
     for height in (64, 96):
@@ -100,7 +101,7 @@ def test_a_frame_without_certain_foreground_is_looked_at_twice_as_in_training(tm
     painted = classify(trimap(shot.truth[1001]))
     looks = []
     monkeypatch.setattr(Matter, "_look", lambda self, *given, real=Matter._look: looks.append(given) or real(self, *given))
-    for classes, count in ((painted, 0), (np.minimum(painted, 1), 1)):
+    for classes, count in ((painted, 0), (np.minimum(painted, 1), GUESSES)):
         with Scratch() as scratch:
             trimaps = ScratchTrimaps(scratch)
             trimaps.land(1001, classes)

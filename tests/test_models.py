@@ -27,6 +27,7 @@ from bridge.models.matting import (
     reduced,
     shared,
 )
+from bridge.models.prior import GUESSES
 from bridge.models.propagation import DOUBT, LIKELIER, PropagationNetwork, calibrated, certain_classes, token_places
 from bridge.models.temporal import TAPS, Alignment, deformable_convolution, sample
 
@@ -386,19 +387,21 @@ def test_only_a_frame_that_lacks_a_class_is_looked_at_twice() -> None:
     classes = torch.ones(3, 1, 48, 64, dtype=torch.uint8)
     classes[..., :20], classes[0, ..., 40:] = 0, 2  # the second and third have no certain foreground
     linear, seen = torch.tensor([True, False, True]), []
-    guess = torch.rand(2, 1, 48, 64, generator=torch.Generator().manual_seed(3))
+    guesses = torch.rand(GUESSES, 2, 1, 48, 64, generator=torch.Generator().manual_seed(3))
 
     def look(inputs: Tensor) -> Tensor:
         seen.append(inputs.clone())
-        return guess
+        return guesses[len(seen) - 1]
 
     once = matting_inputs(colours, colours, classes, linear=linear)
     twice = looked_twice(colours, colours, classes, linear=linear, look=look)
-    assert [torch.equal(s, once[1:]) for s in seen] == [True]
-    assert torch.equal(twice[0], once[0])
+    assert len(seen) == GUESSES  # one of each of the prior's guesses, of which `matting_inputs` has the mean
+    assert torch.allclose(torch.stack(seen).mean(0)[:, PRIOR_ALPHA], once[1:, PRIOR_ALPHA], atol=1e-6)
+    assert all(torch.equal(s[:, part], once[1:, part]) for s in seen for part in (slice(PRIOR_ALPHA), slice(FIRST_LOOK, None)))
+    assert torch.allclose(twice[0], once[0], atol=1e-5)
     assert (twice[1:, PRIOR_ALPHA] - once[1:, PRIOR_ALPHA]).abs().max() > 0.1
     assert torch.equal(twice[1:, :PRIOR_ALPHA], once[1:, :PRIOR_ALPHA])
-    assert torch.equal(twice[1:, FIRST_LOOK], torch.where(classes[1:] == 1, 2.0 * guess - 1.0, 0.0)[:, 0])
+    assert torch.equal(twice[1:, FIRST_LOOK], torch.where(classes[1:] == 1, 2.0 * guesses.mean(0) - 1.0, 0.0)[:, 0])
 
 
 def test_a_frame_looked_at_twice_does_not_see_the_others_of_its_batch(matting: MattingNetwork) -> None:

@@ -13,7 +13,21 @@ import torch
 from torch import Tensor
 
 from bridge.models.inputs import FIRST_LOOK, looked_twice, matting_inputs
-from bridge.models.prior import BESIDE, CAMERA, ENOUGH, SCARCE, Prior, _completed, colour_prior, distances, plain_pixels, scarce
+from bridge.models.prior import (
+    BESIDE,
+    CAMERA,
+    ENOUGH,
+    GUESSES,
+    SCARCE,
+    Prior,
+    _completed,
+    colour_prior,
+    distances,
+    explained,
+    plain_pixels,
+    scarce,
+)
+from bridge.models.sampling import ALIKE, grown
 
 DATA = Path(os.environ.get("VIDEOMATTE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 FORE, BACK = (0.9, 0.25, 0.1), (0.1, 0.3, 0.7)
@@ -267,3 +281,29 @@ def test_far_away_unknown_pixels_do_not_change_an_edge() -> None:
     edges = classes == 1
     alone, together = (colour_prior(colours, marks, linear=False).alpha[edges] for marks in (classes, spotted))
     assert torch.allclose(alone, together, atol=1e-3)
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_the_prior_is_the_mean_of_guesses_that_differ(step: int) -> None:
+    colours = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(7))
+    classes = torch.ones(2, 1, 64, 64, dtype=torch.uint8)
+    classes[..., :16], classes[..., 48:] = 0, 2
+    linear = torch.tensor([True, False])
+    guesses = [explained(colours, classes, linear=linear, step=step, guess=guess) for guess in range(GUESSES)]
+    mean = explained(colours, classes, linear=linear, step=step)
+    for name in ("alpha", "foreground", "background", "confidence", "separation"):
+        parts = torch.stack([getattr(guess, name) for guess in guesses])
+        assert torch.allclose(getattr(mean, name), parts.mean(0), atol=1e-6)
+        assert (parts[0] - parts[-1]).abs().max() > 0.05
+
+
+def test_a_pixel_that_looks_somewhat_like_what_is_known_is_joined_to_it_in_one_guess_and_not_in_the_other() -> None:
+    alike, known = sum(ALIKE) / len(ALIKE), torch.zeros(1, 8, 8, dtype=torch.bool)
+    foreground, background = known.clone(), known.clone()
+    foreground[..., 0], background[..., 7] = True, True
+    colours = torch.zeros(3, 8, 8)
+    colours[0, :, :4], colours[0, :, 4:] = 0.8, 0.2
+    colours[0, 3, 2] += alike
+    sides = grown(foreground, background, colours.flatten(1), torch.ones(64), alike=ALIKE, step=1)
+    assert [bool(f[0, 3, 2]) for f, _ in sides] == [a > alike for a in ALIKE]
+    assert all(bool((f & foreground).sum() == 8) and not bool((f & b).any()) for f, b in sides)

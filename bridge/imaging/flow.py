@@ -29,17 +29,17 @@ def dis_flow(a: NDArray[np.floating], b: NDArray[np.floating]) -> Floats:
     return np.asarray(search.calc(_grey(a), _grey(b), None), np.float32)
 
 
-def motion_to_neighbours(before: Bytes, centre: Bytes, after: Bytes, *, finest: int) -> Floats:
+def motion_to_neighbours(before: Bytes, centre: Bytes, after: Bytes, *, finest: int, refinements: int = 0) -> Floats:
     """Return where each pixel of `centre` lies in `before` and in `after`: 4×H×W float32, row, column, row, column, in pixels.
 
     before, centre, after: H×W uint8; sides of 16 pixels at least. finest: what the search ends at, 1 is half resolution, 2 a quarter.
-    Without the variational refinement, which takes half of the time and is worth little here. OpenCV's threads do not change the result.
+    refinements: iterations of the variational refinement at every level. OpenCV's threads do not change the result.
     """
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     search.setFinestScale(finest)
     search.setPatchStride(4)
     search.setGradientDescentIterations(16)
-    search.setVariationalRefinementIterations(0)
+    search.setVariationalRefinementIterations(refinements)
     found = [search.calc(centre, neighbour, None)[..., ::-1] for neighbour in (before, after)]
     return np.ascontiguousarray(np.concatenate(found, -1).transpose(2, 0, 1), np.float32)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -10,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .nearest import BACKGROUND, FOREGROUND, UNKNOWN
-from .prior import distances, explained, plain_pixels, scarce
+from .prior import GUESSES, Explained, averaged, distances, explained, plain_pixels, scarce
 
 CHANNELS = 18
 UNKNOWN_CHANNEL = 4  # 1 where the trimap is unknown
@@ -45,6 +46,13 @@ def matting_inputs(view: Tensor, colours: Tensor, classes: Tensor, *, linear: Te
     foreground 3, background 3, confidence 1, separation 1, and what a first look said 1: from -1, clear, to 1, opaque, and 0 where none
     was taken or the trimap is certain.
     """
+    inputs = _unexplained(view, classes, step=step)
+    _explain(inputs, colours, classes, linear=linear, step=step)
+    return inputs
+
+
+def _unexplained(view: Tensor, classes: Tensor, *, step: int) -> Tensor:
+    """Return the inputs of which the prior has said nothing yet: as it has them where the trimap is certain."""
     inputs = view.new_empty(len(view), CHANNELS, *view.shape[2:])
     inputs[:, 0:3] = view
     for k in range(3):
@@ -54,16 +62,7 @@ def matting_inputs(view: Tensor, colours: Tensor, classes: Tensor, *, linear: Te
     inputs[:, PRIOR_ALPHA] = inputs[:, 5]
     inputs[:, 9:12], inputs[:, 12:15] = view, view
     inputs[:, 15], inputs[:, 16], inputs[:, FIRST_LOOK] = 1.0, 0.0, 0.0
-    _explain(inputs, colours, classes, linear=linear, step=step)
     return inputs
-
-
-def _explain(inputs: Tensor, colours: Tensor, classes: Tensor, *, linear: Tensor | bool, step: int, plain: Tensor | None = None) -> None:
-    """Set what the prior says of the unknown pixels."""
-    prior = explained(colours, classes, linear=linear, step=step, plain=plain)
-    light = linear if isinstance(linear, bool) else linear[prior.pixels.frame]
-    pair = [encoded(side.t(), light).t() for side in (prior.foreground, prior.background)]
-    prior.land(inputs, torch.cat([prior.alpha[None], *pair, prior.confidence[None], prior.separation[None]]), channel=PRIOR_ALPHA)
 
 
 def looked_twice(
@@ -73,18 +72,44 @@ def looked_twice(
 
     look: takes inputs and returns alpha, N×1×H×W float32, of each frame by itself. What it calls plainly opaque or clear then stands for
     the class that is scarce, whose colours the prior could only guess at first; and the network is shown what it said, which tells it how
-    well informed the prior now is. Other arguments as for `matting_inputs`.
+    well informed the prior now is. Each of the prior's guesses has a first look of its own, and the network is shown the mean of
+    what came of them. Other arguments as for `matting_inputs`.
     """
-    inputs = matting_inputs(view, colours, classes, linear=linear, step=step)
+    inputs = _unexplained(view, classes, step=step)
     again = scarce(classes, FOREGROUND) | scarce(classes, BACKGROUND)
-    if bool(again.any()):
-        which: Tensor | slice = slice(None) if bool(again.all()) else again
-        part, marks, kind = inputs[which], classes[which], linear if isinstance(linear, bool) else linear[which]
-        guess = look(part)
-        _explain(part, colours[which], marks, linear=kind, step=step, plain=plain_pixels(marks, guess))
-        part[:, FIRST_LOOK] = torch.where(marks == UNKNOWN, 2.0 * guess - 1.0, 0.0)[:, 0]
-        inputs[which] = part
+    for which, explain in ((~again, _explain), (again, functools.partial(_explain_twice, look=look))):
+        if bool(which.any()):
+            chosen: Tensor | slice = slice(None) if bool(which.all()) else which
+            part, light = inputs[chosen], linear if isinstance(linear, bool) else linear[chosen]
+            explain(part, colours[chosen], classes[chosen], linear=light, step=step)
+            inputs[chosen] = part
     return inputs
+
+
+def _explain(inputs: Tensor, colours: Tensor, classes: Tensor, *, linear: Tensor | bool, step: int) -> None:
+    """Set what the prior says of the unknown pixels."""
+    _land(explained(colours, classes, linear=linear, step=step), inputs, linear=linear)
+
+
+def _explain_twice(
+    inputs: Tensor, colours: Tensor, classes: Tensor, *, linear: Tensor | bool, step: int, look: Callable[[Tensor], Tensor]
+) -> None:
+    """Set what the prior says of the unknown pixels once it has been told what first looks call plain, and what those said."""
+    told, looks = [], []
+    for guess in range(GUESSES):
+        ask = functools.partial(explained, colours, classes, linear=linear, step=step, guess=guess)
+        _land(ask(), inputs, linear=linear)
+        looks.append(look(inputs))
+        told.append(ask(plain=plain_pixels(classes, looks[-1])))
+    _land(averaged(told), inputs, linear=linear)
+    alpha = torch.stack(looks).mean(0)
+    inputs[:, FIRST_LOOK] = torch.where(classes == UNKNOWN, 2.0 * alpha - 1.0, 0.0)[:, 0]
+
+
+def _land(prior: Explained, inputs: Tensor, *, linear: Tensor | bool) -> None:
+    light = linear if isinstance(linear, bool) else linear[prior.pixels.frame]
+    pair = [encoded(side.t(), light).t() for side in (prior.foreground, prior.background)]
+    prior.land(inputs, torch.cat([prior.alpha[None], *pair, prior.confidence[None], prior.separation[None]]), channel=PRIOR_ALPHA)
 
 
 def _distances(classes: Tensor, *, step: int) -> list[Tensor]:

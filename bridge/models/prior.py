@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -11,10 +12,11 @@ from torch.nn import functional as F
 from .guided import guided_plane
 from .layers import highest_near
 from .nearest import BACKGROUND, FOREGROUND, UNKNOWN, distances, nearest_known
-from .sampling import Pixels, best_pairs, grown, perceptual_weight, shared, unknown_pixels
+from .sampling import ALIKE, Pixels, best_pairs, grown, perceptual_weight, shared, unknown_pixels
 
-__all__ = ["Explained", "Prior", "colour_prior", "distances", "explained", "plain_pixels", "scarce"]
+__all__ = ["GUESSES", "Explained", "Prior", "averaged", "colour_prior", "distances", "explained", "plain_pixels", "scarce"]
 
+GUESSES = len(ALIKE)  # searches of which the mean is taken
 MARGIN = 64  # pixels around the unknown region that are searched
 ALIGNED = 192  # the searched part begins at multiples of this, so that a pixel's search does not depend on where the part begins
 UNLIKE = 0.05  # part of the unknown region that stands for a class the trimap does not have
@@ -88,13 +90,15 @@ def colour_prior(colours: Tensor, classes: Tensor, *, linear: Tensor | bool, ste
     )
 
 
-def explained(colours: Tensor, classes: Tensor, *, linear: Tensor | bool, step: int = 1, plain: Tensor | None = None) -> Explained:
+def explained(
+    colours: Tensor, classes: Tensor, *, linear: Tensor | bool, step: int = 1, plain: Tensor | None = None, guess: int | None = None
+) -> Explained:
     """Sample colour pairs for every unknown pixel, keep the best, smooth them along the plate.
 
     colours: N×3×H×W float32, ≥ 0, scene-linear, highlights unclipped, or display-referred 0..1, which are taken to mix in the power CAMERA.
     classes: N×1×H×W integer, 0 background, 1 unknown, 2 foreground. linear: whether `colours` are scene-linear, one bool or N bools;
     colour errors are then weighed by the slope of a square-root encoding. step: 2 searches at half resolution.
-    plain: what stands for a scarce class, as `plain_pixels` returns it.
+    plain: what stands for a scarce class, as `plain_pixels` returns it. guess: which of GUESSES to return in place of their mean.
     A frame without certain foreground or background otherwise borrows the colours most particular to the unknown in their place.
     """
     linear = torch.as_tensor(linear, device=colours.device).expand(colours.shape[0])
@@ -109,8 +113,19 @@ def explained(colours: Tensor, classes: Tensor, *, linear: Tensor | bool, step: 
     if step > 1:
         near, marks = F.avg_pool2d(_even(near, step), step), _agreed(_even(marks, step), step)
         near_plain = None if near_plain is None else _agreed(_even(near_plain, step), step)
-    fields = _searched(near, marks, linear, near_plain, step=step)
-    return _finished(colours, pixels, linear, fields, origin=(rows.start, columns.start), step=step)
+    alike = ALIKE if guess is None else ALIKE[guess : guess + 1]
+    searched = _searched(near, marks, linear, near_plain, alike=alike, step=step)
+    return averaged([_finished(colours, pixels, linear, found, origin=(rows.start, columns.start), step=step) for found in searched])
+
+
+def averaged(guesses: Sequence[Explained]) -> Explained:
+    """Return the mean of guesses about the same pixels."""
+
+    def mean(name: str) -> Tensor:
+        return torch.stack([getattr(guess, name) for guess in guesses]).mean(0)
+
+    names = (field.name for field in fields(Explained) if field.name != "pixels")
+    return Explained(guesses[0].pixels, **{name: mean(name) for name in names})
 
 
 def _around(classes: Tensor, pixels: Pixels) -> tuple[slice, slice]:
@@ -230,16 +245,28 @@ def _frequencies(places: Tensor) -> Tensor:
     return counts.flatten() / max(1, len(places))
 
 
-def _searched(colours: Tensor, classes: Tensor, linear: Tensor, plain: Tensor | None, *, step: int) -> tuple[Tensor, Tensor]:
+def _searched(
+    colours: Tensor, classes: Tensor, linear: Tensor, plain: Tensor | None, *, alike: Sequence[float], step: int
+) -> list[tuple[Tensor, Tensor]]:
     """Search pairs for the unknown pixels and smooth them; return mean foreground and background, N×6×h×w, and a plane per cell.
 
     The plane, N×4×…, is slope 3 and offset 1: alpha is slope · guide + offset, the guide being the colours as `_guide` shows them.
+    A guess for each distance at which what is known grows: where colours hardly tell, it is a toss-up whether a pixel is joined to
+    what is known or explained by a pair, and it falls differently from frame to frame.
     """
     unknown = classes[:, 0] == UNKNOWN
     flat = colours.transpose(0, 1).reshape(3, -1)
-    known_f, known_b = _completed(flat, classes[:, 0], linear, None if plain is None else plain[:, 0])
+    known = _completed(flat, classes[:, 0], linear, None if plain is None else plain[:, 0])
     weight = perceptual_weight(colours.transpose(0, 1), linear.view(-1, 1, 1))
-    grown_f, grown_b = grown(known_f, known_b, flat, weight.flatten(), step=step)
+    guide = _guide(colours, linear)
+    sides = grown(*known, flat, weight.flatten(), alike=alike, step=step)
+    return [_guessed(flat, weight, guide, unknown, *pair, step=step) for pair in sides]
+
+
+def _guessed(
+    flat: Tensor, weight: Tensor, guide: Tensor, unknown: Tensor, grown_f: Tensor, grown_b: Tensor, *, step: int
+) -> tuple[Tensor, Tensor]:
+    """Return pair and plane, see `_searched`, as what is known has grown; flat: 3×P, the colours; weight, the masks: N×h×w."""
     wanted = unknown & ~(grown_f | grown_b)
     pixels = unknown_pixels(wanted)
     alpha, trust = (grown_f & ~grown_b).float()[:, None], torch.ones_like(weight)[:, None]
@@ -253,10 +280,9 @@ def _searched(colours: Tensor, classes: Tensor, linear: Tensor, plain: Tensor | 
             row[pixels.place] = values
         alpha.view(-1)[pixels.place] = pairs.alpha
         trust.view(-1)[pixels.place] = torch.exp(-pairs.error * ERROR_SCALE)
-    pair = pair.view(6, *unknown.shape).transpose(0, 1)
     trusted = torch.where(wanted[:, None], LEAST + trust, 1.0)
-    plane = guided_plane(_guide(colours, linear), alpha, trusted, cell=max(1, CELL // step), radius=FOLLOW, ease=EASE)
-    return pair, plane
+    plane = guided_plane(guide, alpha, trusted, cell=max(1, CELL // step), radius=FOLLOW, ease=EASE)
+    return pair.view(6, *unknown.shape).transpose(0, 1), plane
 
 
 def _guide(colours: Tensor, linear: Tensor) -> Tensor:

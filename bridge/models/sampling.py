@@ -6,17 +6,18 @@ Lists run along the last axis (K×M, 3×M): on a CPU that is the difference betw
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-RINGS = ((0.0, 1, 0), (8.0, 3, 2), (30.0, 4, 3))  # radius in full-resolution pixels, places on it, level of the pyramid asked there
+RINGS = ((0.0, 1, 0), (8.0, 3, 2), (20.0, 3, 3), (44.0, 4, 3))  # radius in pixels, places on it, level of the pyramid asked there
 TURNS = 9  # neighbouring pixels look in so many different directions
 GROWTH = 14  # a known pixel lends its class to alike unknown ones so near, in full-resolution pixels
 GROWTH_STRIDE = 2  # every second pixel is asked
-ALIKE = 14.0 / 255.0  # perceptual colour distance
+ALIKE = (6.0 / 255.0, 18.0 / 255.0)  # perceptual colour distances, each a guess of its own
 FAR = 9.0  # more than any squared colour distance that counts
 AT_ONCE = {"cpu": 1024}  # pixels whose pairs are tried together: so many that they stay in the cache
 SHARED = (3, 10)  # radii in full-resolution pixels at which neighbours lend their pairs
@@ -136,15 +137,17 @@ def _best(
     return colours.index_select(1, pick_f), colours.index_select(1, pick_b), chosen[0], chosen[1].sqrt_()
 
 
-def grown(foreground: Tensor, background: Tensor, colours: Tensor, weight: Tensor, *, step: int) -> tuple[Tensor, Tensor]:
+def grown(
+    foreground: Tensor, background: Tensor, colours: Tensor, weight: Tensor, *, alike: Sequence[float], step: int
+) -> list[tuple[Tensor, Tensor]]:
     """Let known pixels lend their class to unknown ones near them that look alike (known-region expansion, Gastal and Oliveira 2010).
 
-    foreground, background: N×H×W bool, known; colours: 3×P and weight: P of the whole batch. Returns both, grown; each unknown pixel
-    joins the class of which it found the closer colour, if that is close enough.
+    foreground, background: N×H×W bool, known; colours: 3×P and weight: P of the whole batch. Returns both, grown, for each perceptual
+    colour distance `alike`; each unknown pixel joins the class of which it found the closer colour, if that is close enough.
     """
     pixels = unknown_pixels(~(foreground | background))
     if not pixels.place.numel():
-        return foreground, background
+        return [(foreground, background)] * len(alike)
     border = int(GROWTH / step)
     wide = pixels.width + 2 * border
     kind = F.pad(FAR * (foreground.float() - background.float()), (border,) * 4).view(-1)
@@ -154,10 +157,14 @@ def grown(foreground: Tensor, background: Tensor, colours: Tensor, weight: Tenso
     some = AT_ONCE.get(colours.device.type, 1 << 18)
     apart = [_lent(p, w, offsets, table, kind) for p, w in zip(place.split(some), weight[pixels.place].split(some), strict=True)]
     near_f, near_b = (torch.cat(side) for side in zip(*apart, strict=True))
-    joined = [foreground.flatten().clone(), background.flatten().clone()]
-    joined[0][pixels.place] = (near_f < ALIKE**2) & (near_f <= near_b)
-    joined[1][pixels.place] = (near_b < ALIKE**2) & (near_b < near_f)
-    return joined[0].view_as(foreground), joined[1].view_as(background)
+
+    def joined(known: Tensor, lent: Tensor) -> Tensor:
+        result = known.flatten().clone()
+        result[pixels.place] = lent
+        return result.view_as(known)
+
+    closer = near_f <= near_b
+    return [(joined(foreground, (near_f < a * a) & closer), joined(background, (near_b < a * a) & ~closer)) for a in alike]
 
 
 def _lent(place: Tensor, weight: Tensor, offsets: Tensor, table: list[Tensor], kind: Tensor) -> tuple[Tensor, Tensor]:

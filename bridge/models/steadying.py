@@ -25,6 +25,7 @@ from .temporal import sample
 OWN = (0, 1, 2, PRIOR_ALPHA, CONFIDENCE, UNKNOWN_CHANNEL)  # of a frame's inputs, what is looked at again; first the view
 MOTIONS, MOVED = 2, 4  # motions to each neighbour, and neighbours' mattes moved along them
 SEEN = 1 + 3 * MOVED + len(OWN)
+REFINEMENTS = 5  # of the motion searched on mattes: edges of what moves apart from what lies behind it
 PLAINER = 4.0  # differences of views are small numbers
 AROUND = 24  # pixels around a tile; covers the receptive field (tested)
 

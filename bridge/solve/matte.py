@@ -39,7 +39,7 @@ from bridge.models.matting import (
     reduced,
     shared,
 )
-from bridge.models.steadying import AROUND, SteadyingNetwork, matte_guide, matted, own_inputs, steadying_inputs
+from bridge.models.steadying import AROUND, REFINEMENTS, SteadyingNetwork, matte_guide, matted, own_inputs, steadying_inputs
 from bridge.shot.plates import Plate, Plates
 from bridge.shot.profile import Profile
 from bridge.shot.segments import neighbours, with_neighbours
@@ -241,7 +241,7 @@ class Matter:
         with torch.inference_mode(), self._engine.autocast:
             own = centre.matted.shown
             before, after = (moved(m.shown, of=m.region, into=region, step=scale, beyond=own) for m in (trio.before, trio.after))
-            by_matte = self._motion(*(matte_guide(shown[:, :1]) for shown in (before, own, after)))
+            by_matte = self._motion(*(matte_guide(shown[:, :1]) for shown in (before, own, after)), refinements=REFINEMENTS)
             alpha = self.steadied(centre, before, after, torch.cat([centre.motion, by_matte], 1))
         return self._finished(centre, exact_where_certain(alpha, centre.solved))
 
@@ -253,10 +253,11 @@ class Matter:
         inside, classes = alpha[0, 0, rows, columns].float().cpu().numpy(), solved.classes
         return solved.plate, np.where(classes == 1, inside, (classes == 2).astype(np.float32)).astype(np.float32, copy=False)
 
-    def _motion(self, before: Tensor, centre: Tensor, after: Tensor) -> Tensor:
+    def _motion(self, before: Tensor, centre: Tensor, after: Tensor, *, refinements: int = 0) -> Tensor:
         """Return where the pixels of a frame lie in its neighbours, 1×4×H×W; big frames are searched to a quarter of their resolution."""
         finest = 1 if centre.numel() <= self._profile.search_coarser_above else 2
-        found = motion_to_neighbours(*(g[0].cpu().numpy() for g in (before, centre, after)), finest=finest)
+        guides = (g[0].cpu().numpy() for g in (before, centre, after))
+        found = motion_to_neighbours(*guides, finest=finest, refinements=refinements)
         return torch.from_numpy(found)[None].to(self._engine.torch_device)
 
     def refined(self, inputs: Tensor, beside: Beside, context: Tensor, classes: Tensor) -> Tensor:

@@ -196,9 +196,10 @@ def motion_of(inputs: Tensor) -> Tensor:
     return searched(guide(inputs.flatten(0, 1)).unflatten(0, inputs.shape[:2]))
 
 
-def searched(guides: Tensor) -> Tensor:
+def searched(guides: Tensor, *, refinements: int = 0) -> Tensor:
     """Return the same, N×(T-2)×4×H×W, of what motion is searched on, N×T×H×W uint8."""
-    found = [[motion_to_neighbours(*clip[i : i + 3], finest=1) for i in range(len(clip) - 2)] for clip in guides.cpu().numpy()]
+    search = functools.partial(motion_to_neighbours, finest=1, refinements=refinements)
+    found = [[search(*clip[i : i + 3]) for i in range(len(clip) - 2)] for clip in guides.cpu().numpy()]
     return torch.from_numpy(np.stack([np.stack(clip) for clip in found])).to(guides.device)
 
 

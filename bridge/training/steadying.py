@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from bridge.models.matting import MattingNetwork, exact_where_certain
 from bridge.models.propagation import PropagationNetwork
-from bridge.models.steadying import MOVED, OWN, matte_guide, matted, own_inputs, steadying_inputs
+from bridge.models.steadying import MOVED, OWN, REFINEMENTS, matte_guide, matted, own_inputs, steadying_inputs
 
 from . import losses
 from .stages import Alive, Setting, anchored, evened, motion_of, prepared, searched
@@ -67,7 +67,7 @@ def seen_of(inputs: Tensor, alpha: Tensor) -> Tensor:
     inputs: N×T×CHANNELS×H×W of stage 2; alpha: N×T×1×H×W, its mattes, exact where certain.
     """
     n, t = alpha.shape[:2]
-    by_matte = searched(matte_guide(alpha.flatten(0, 1)).unflatten(0, (n, t)))
+    by_matte = searched(matte_guide(alpha.flatten(0, 1)).unflatten(0, (n, t)), refinements=REFINEMENTS)
     motions = torch.cat([motion_of(inputs), by_matte], 2).flatten(0, 1)
     frames = [(alpha[:, i : i + t - 2].flatten(0, 1), own_inputs(inputs[:, i : i + t - 2].flatten(0, 1))) for i in range(3)]
     return steadying_inputs(*frames[1], matted(*frames[0]), matted(*frames[2]), motions).unflatten(0, (n, t - 2))
