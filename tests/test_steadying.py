@@ -312,5 +312,5 @@ def test_a_resumed_run_goes_on_exactly(tmp_path: Path) -> None:
 def test_mattes_are_judged_before_and_after() -> None:
     torch.manual_seed(0)
     with torch.inference_mode():
-        verdict = judge_steadying(SteadyingNetwork().eval(), matter=MattingNetwork().eval(), footage=None, count=1)
+        verdict = judge_steadying(SteadyingNetwork().eval(), matter=MattingNetwork().eval(), footage=None, count=3)
     assert verdict["steadied_change"] < verdict["clip_change"], "the even mean of what was moved changes less from frame to frame"
