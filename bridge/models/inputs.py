@@ -87,14 +87,14 @@ def looked_twice(
 
 
 def _explain(inputs: Tensor, colours: Tensor, classes: Tensor, *, linear: Tensor | bool, step: int) -> None:
-    """Set what the prior says of the unknown pixels."""
+    """Ask the prior about the unknown pixels and set what it says."""
     _land(explained(colours, classes, linear=linear, step=step), inputs, linear=linear)
 
 
 def _explain_twice(
     inputs: Tensor, colours: Tensor, classes: Tensor, *, linear: Tensor | bool, step: int, look: Callable[[Tensor], Tensor]
 ) -> None:
-    """Set what the prior says of the unknown pixels once it has been told what first looks call plain, and what those said."""
+    """Set what the prior says once it has been told what first looks call plain, and what those looks said."""
     told, looks = [], []
     for guess in range(GUESSES):
         ask = functools.partial(explained, colours, classes, linear=linear, step=step, guess=guess)
@@ -107,6 +107,7 @@ def _explain_twice(
 
 
 def _land(prior: Explained, inputs: Tensor, *, linear: Tensor | bool) -> None:
+    """Set what the prior says of the unknown pixels, its colours as the view shows them."""
     light = linear if isinstance(linear, bool) else linear[prior.pixels.frame]
     pair = [encoded(side.t(), light).t() for side in (prior.foreground, prior.background)]
     prior.land(inputs, torch.cat([prior.alpha[None], *pair, prior.confidence[None], prior.separation[None]]), channel=PRIOR_ALPHA)

@@ -248,10 +248,11 @@ def _frequencies(places: Tensor) -> Tensor:
 def _searched(
     colours: Tensor, classes: Tensor, linear: Tensor, plain: Tensor | None, *, alike: Sequence[float], step: int
 ) -> list[tuple[Tensor, Tensor]]:
-    """Search pairs for the unknown pixels and smooth them; return mean foreground and background, N×6×h×w, and a plane per cell.
+    """Search pairs for the unknown pixels and smooth them.
 
+    Returns of each guess mean foreground and background, N×6×h×w, and a plane per cell.
     The plane, N×4×…, is slope 3 and offset 1: alpha is slope · guide + offset, the guide being the colours as `_guide` shows them.
-    A guess for each distance at which what is known grows: where colours hardly tell, it is a toss-up whether a pixel is joined to
+    There is a guess for each distance at which what is known grows: where colours hardly tell, it is a toss-up whether a pixel is joined to
     what is known or explained by a pair, and it falls differently from frame to frame.
     """
     unknown = classes[:, 0] == UNKNOWN
@@ -260,7 +261,7 @@ def _searched(
     weight = perceptual_weight(colours.transpose(0, 1), linear.view(-1, 1, 1))
     guide = _guide(colours, linear)
     sides = grown(*known, flat, weight.flatten(), alike=alike, step=step)
-    return [_guessed(flat, weight, guide, unknown, *pair, step=step) for pair in sides]
+    return [_guessed(flat, weight, guide, unknown, *joined, step=step) for joined in sides]
 
 
 def _guessed(
@@ -290,16 +291,16 @@ def _guide(colours: Tensor, linear: Tensor) -> Tensor:
 
 
 def _finished(
-    colours: Tensor, pixels: Pixels, linear: Tensor, fields: tuple[Tensor, Tensor], *, origin: tuple[int, int], step: int
+    colours: Tensor, pixels: Pixels, linear: Tensor, found: tuple[Tensor, Tensor], *, origin: tuple[int, int], step: int
 ) -> Explained:
-    """Read the searched fields, which begin at `origin`, at every unknown pixel of the full frame and explain its own colour by them."""
+    """Read what was found, fields which begin at `origin`, at every unknown pixel of the full frame and explain its own colour by them."""
     size = pixels.height * pixels.width
     start = pixels.place + pixels.frame * (2 * size)
     light = linear[pixels.frame]
     here = _mixing(torch.stack([colours.reshape(-1)[channel * size :].index_select(0, start) for channel in range(3)]), light)
     shown = torch.where(light, here.clamp(min=0.0).sqrt(), here)
-    pair = _read(fields[0], pixels, origin=origin, cell=step)
-    plane = _read(fields[1], pixels, origin=origin, cell=step * max(1, CELL // step))
+    pair = _read(found[0], pixels, origin=origin, cell=step)
+    plane = _read(found[1], pixels, origin=origin, cell=step * max(1, CELL // step))
     alpha = ((plane[:3] * shown).sum(0) + plane[3]).clamp_(0.0, 1.0)
     scale = perceptual_weight(here, light)
     span = (pair[:3] - pair[3:]) * scale
